@@ -1,0 +1,1 @@
+//! Criterion benchmarks live in `benches/`; measured results in `results/`.

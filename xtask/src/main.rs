@@ -1,0 +1,2 @@
+//! The studies.
+fn main() {}
