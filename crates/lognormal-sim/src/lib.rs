@@ -1,1 +1,5 @@
 //! lognormal-sim
+
+mod error;
+
+pub use error::{Error, Result};
