@@ -2,6 +2,7 @@
 
 use std::array::from_fn;
 use std::cmp::Ordering;
+use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use crate::Real;
@@ -104,6 +105,7 @@ impl<const N: usize> Sub for Dual<N> {
     }
 }
 
+#[expect(clippy::suspicious_arithmetic_impl, reason = "the product rule adds")]
 impl<const N: usize> Mul for Dual<N> {
     type Output = Self;
     #[inline]
@@ -115,12 +117,13 @@ impl<const N: usize> Mul for Dual<N> {
     }
 }
 
+#[expect(clippy::suspicious_arithmetic_impl, reason = "the quotient rule multiplies and subtracts")]
 impl<const N: usize> Div for Dual<N> {
     type Output = Self;
     #[inline]
     fn div(self, other: Self) -> Self {
         let inverse = other.value.recip();
-        let value = self.value * inverse;
+        let value = self.value / other.value;
         Self {
             value,
             gradient: from_fn(|i| (self.gradient[i] - value * other.gradient[i]) * inverse),
@@ -178,3 +181,22 @@ macro_rules! assign {
     )*};
 }
 assign!(AddAssign add_assign +, SubAssign sub_assign -, MulAssign mul_assign *, DivAssign div_assign /);
+
+macro_rules! number_first {
+    ($($operator:ident $function:ident $op:tt),*) => {$(
+        impl<const N: usize> $operator<Dual<N>> for f64 {
+            type Output = Dual<N>;
+            #[inline]
+            fn $function(self, other: Dual<N>) -> Dual<N> {
+                Dual::constant(self) $op other
+            }
+        }
+    )*};
+}
+number_first!(Add add +, Sub sub -, Mul mul *, Div div /);
+
+impl<const N: usize> Sum for Dual<N> {
+    fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {
+        terms.fold(Self::constant(0.0), Add::add)
+    }
+}

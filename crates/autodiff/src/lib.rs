@@ -1,7 +1,13 @@
-//! Forward-mode derivatives of scalar code.
+#![doc = include_str!("../README.md")]
 
 mod dual;
+mod gradient_check;
+mod implicit;
 mod real;
 
 pub use dual::Dual;
+pub use gradient_check::{
+    CoordinateReport, GradientCheck, GradientReport, StepReport, assert_gradient,
+};
+pub use implicit::{ImplicitRootError, implicit_root};
 pub use real::Real;

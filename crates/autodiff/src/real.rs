@@ -1,12 +1,17 @@
 //! The number type that numerical code is written over.
 
 use std::fmt::Debug;
+use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// A real number that may carry derivatives: implemented by `f64` and [`Dual`](crate::Dual).
 ///
 /// Code written once over `R: Real` gives plain values with `R = f64` and values with exact
 /// derivatives with `R = Dual<N>`. Comparisons look at the value only.
+///
+/// Each function states its value and its first derivative; where that derivative does not exist
+/// (`sqrt` at 0, `ln` at 0, a power below one at 0) the gradient is infinite or NaN, never an
+/// arbitrary number, also for an argument with zero derivatives.
 pub trait Real:
     Copy
     + Debug
@@ -33,6 +38,7 @@ pub trait Real:
     + SubAssign<f64>
     + MulAssign<f64>
     + DivAssign<f64>
+    + Sum
 {
     /// The value without derivatives.
     fn value(self) -> f64;
@@ -92,8 +98,11 @@ pub trait Real:
     #[must_use]
     fn powi(self, exponent: i32) -> Self {
         let x = self.value();
-        let derivative =
-            if exponent == 0 { 0.0 } else { f64::from(exponent) * x.powi(exponent - 1) };
+        let derivative = if exponent == 0 {
+            0.0
+        } else {
+            f64::from(exponent) * x.powi(exponent.saturating_sub(1))
+        };
         self.chain(x.powi(exponent), derivative)
     }
 
@@ -108,7 +117,9 @@ pub trait Real:
     /// Power with an exponent that carries derivatives too; `self` must be positive.
     #[must_use]
     fn pow(self, exponent: Self) -> Self {
-        (self.ln() * exponent).exp()
+        let (x, y) = (self.value(), exponent.value());
+        let power = x.powf(y);
+        self.chain(power, y * x.powf(y - 1.0)) + exponent.chain(0.0, power * x.ln())
     }
 
     /// Sine.
@@ -142,8 +153,8 @@ pub trait Real:
     /// Hyperbolic tangent.
     #[must_use]
     fn tanh(self) -> Self {
-        let value = self.value().tanh();
-        self.chain(value, 1.0 - value * value)
+        let x = self.value();
+        self.chain(x.tanh(), x.cosh().powi(2).recip())
     }
 
     /// Arc tangent.
