@@ -1,0 +1,221 @@
+//! Lines of sight: distances, lensing kernels and Limber projection on fixed redshift nodes.
+//!
+//! Convergence of source bin i is the projection Int dchi q_i(chi) delta(chi) with
+//! q_i = (3/2) Omega_m (H_0/c)^2 (1 + z) S(chi) Int_z dz' n_i(z') S(chi' - chi) / S(chi'),
+//! S being the transverse distance. In the Limber approximation a spectrum is
+//! C_ell = prefactor(ell) Int dchi q_i q_j P(nu / S, z) / S^2 with nu = ell + 1/2.
+//!
+//! Redshift nodes are Gauss-Legendre in u with z = z_max u^2. Between them, integrals of source
+//! densities against smooth functions use weights found once by product integration, so that any
+//! n(z), however sharp, is integrated exactly at no cost.
+
+use autodiff::Real;
+
+use crate::background::{Curvature, HUBBLE_LENGTH, expansion_squared};
+use crate::power::dot;
+use crate::quadrature::{gauss_legendre, lagrange};
+use crate::{Cosmology, RedshiftDistribution};
+
+/// Quadrature nodes in redshift along the line of sight.
+const REDSHIFTS: usize = 40;
+/// Gauss-Legendre nodes in each segment between two of them.
+const SUBNODES: usize = 6;
+
+/// What a line of sight needs and does not depend on cosmology.
+#[derive(Clone, Debug)]
+pub(crate) struct LineOfSight {
+    /// Nodes z_i, ascending, and the weights of dz.
+    redshifts: Vec<(f64, f64)>,
+    segments: Vec<Segment>,
+    /// Fraction of the sources of each bin beyond z_i: `[bin][node]`.
+    beyond: Vec<Vec<f64>>,
+}
+
+/// One stretch of redshift between neighbouring nodes.
+#[derive(Clone, Debug)]
+struct Segment {
+    redshifts: [f64; SUBNODES],
+    /// dz weights over the whole segment.
+    weights: [f64; SUBNODES],
+    /// dz weights from its start to each of its subnodes.
+    partial: [[f64; SUBNODES]; SUBNODES],
+    /// For each bin, weights with sum_s w_s f(z_s) = Int dz n(z) f(z) / z.
+    sources: Vec<[f64; SUBNODES]>,
+}
+
+impl LineOfSight {
+    pub(crate) fn new(bins: &[RedshiftDistribution], z_max: f64) -> Self {
+        let redshifts: Vec<(f64, f64)> = gauss_legendre(REDSHIFTS, 0.0, 1.0)
+            .into_iter()
+            .map(|(u, weight)| (z_max * u * u, 2.0 * z_max * u * weight))
+            .collect();
+        let edges: Vec<f64> = std::iter::once(0.0)
+            .chain(redshifts.iter().map(|&(z, _)| z))
+            .chain(std::iter::once(z_max))
+            .collect();
+        let segments = edges.windows(2).map(|edge| Segment::new(edge[0], edge[1], bins)).collect();
+        let beyond = bins
+            .iter()
+            .map(|bin| {
+                let mut remaining = vec![0.0; REDSHIFTS];
+                let mut sum = 0.0;
+                for i in (0..REDSHIFTS).rev() {
+                    sum += integrate_sources(bin, edges[i + 1], edges[i + 2], |_| 1.0);
+                    remaining[i] = sum;
+                }
+                remaining
+            })
+            .collect();
+        Self { redshifts, segments, beyond }
+    }
+
+    /// Distances and lensing kernels of a cosmology.
+    pub(crate) fn trace<R: Real>(&self, c: &Cosmology<R>) -> Sight<R> {
+        let curvature = Curvature::new(c);
+        let slope = |z: f64| expansion_squared(c, 1.0 / (1.0 + z)).sqrt().recip() * HUBBLE_LENGTH;
+
+        // Radial distances by integrating dchi/dz = c/H segment by segment; and on the way the
+        // integrals of n_i(z) C(chi)/S(chi) over each segment.
+        let mut chi = R::from(0.0);
+        let mut distances = Vec::with_capacity(REDSHIFTS);
+        let mut cotangents: Vec<Vec<R>> = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            let slopes = segment.redshifts.map(slope);
+            let mut scaled = [R::from(0.0); SUBNODES];
+            for s in 0..SUBNODES {
+                let chi = chi + dot(&segment.partial[s], &slopes);
+                scaled[s] = curvature.cosine(chi) / curvature.sine(chi) * segment.redshifts[s];
+            }
+            cotangents.push(segment.sources.iter().map(|w| dot(w, &scaled)).collect());
+            chi += dot(&segment.weights, &slopes);
+            distances.push(chi);
+        }
+        distances.truncate(REDSHIFTS);
+
+        let strength = c.omega_m() * (1.5 / (HUBBLE_LENGTH * HUBBLE_LENGTH));
+        let kernels = self
+            .beyond
+            .iter()
+            .enumerate()
+            .map(|(bin, beyond)| {
+                let mut kernel = vec![R::from(0.0); REDSHIFTS];
+                let mut cotangent = R::from(0.0);
+                for i in (0..REDSHIFTS).rev() {
+                    cotangent += cotangents[i + 1][bin];
+                    let sine = curvature.sine(distances[i]);
+                    let lever = curvature.cosine(distances[i]) * beyond[i] - sine * cotangent;
+                    kernel[i] = strength * sine * lever * (1.0 + self.redshifts[i].0);
+                }
+                kernel
+            })
+            .collect();
+        let planes = self
+            .redshifts
+            .iter()
+            .zip(&distances)
+            .map(|(&(z, weight), &chi)| Plane {
+                z,
+                inverse_distance: curvature.sine(chi).recip(),
+                measure: slope(z) * weight,
+            })
+            .collect();
+        Sight { planes, kernels }
+    }
+}
+
+impl Segment {
+    fn new(start: f64, end: f64, bins: &[RedshiftDistribution]) -> Self {
+        let rule = gauss_legendre(SUBNODES, start, end);
+        let nodes: [f64; SUBNODES] = std::array::from_fn(|s| rule[s].0);
+        let mut partial = [[0.0; SUBNODES]; SUBNODES];
+        for (row, &node) in partial.iter_mut().zip(&nodes) {
+            for (z, weight) in gauss_legendre(SUBNODES, start, node) {
+                for (total, cardinal) in row.iter_mut().zip(lagrange(&nodes, z)) {
+                    *total += weight * cardinal;
+                }
+            }
+        }
+        let sources = bins
+            .iter()
+            .map(|bin| {
+                std::array::from_fn(|s| {
+                    integrate_sources(bin, start, end, |z| lagrange(&nodes, z)[s] / z)
+                })
+            })
+            .collect();
+        Self { redshifts: nodes, weights: std::array::from_fn(|s| rule[s].1), partial, sources }
+    }
+}
+
+/// Int dz n(z) f(z) by a rule fine enough for tabulated densities.
+fn integrate_sources(
+    bin: &RedshiftDistribution,
+    start: f64,
+    end: f64,
+    f: impl Fn(f64) -> f64,
+) -> f64 {
+    const PANELS: usize = 16;
+    let panel = (end - start) / PANELS as f64;
+    (0..PANELS)
+        .flat_map(|i| {
+            let low = start + panel * i as f64;
+            gauss_legendre(4, low, low + panel)
+        })
+        .map(|(z, weight)| weight * bin.density(z) * f(z))
+        .sum()
+}
+
+/// One redshift node of a line of sight in a cosmology.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plane<R> {
+    /// Redshift.
+    pub z: f64,
+    /// 1 / S(chi), h/Mpc.
+    pub inverse_distance: R,
+    /// Quadrature weight of dchi, Mpc/h.
+    pub measure: R,
+}
+
+/// Distances and lensing kernels along the line of sight in a cosmology.
+#[derive(Clone, Debug)]
+pub(crate) struct Sight<R> {
+    pub planes: Vec<Plane<R>>,
+    /// Lensing kernels q_i, h/Mpc: `[bin][plane]`.
+    pub kernels: Vec<Vec<R>>,
+}
+
+impl<R: Real> Sight<R> {
+    /// Sum over planes of dchi q_i q_j P / S^2 for every pair of bins: `[pair][nu]`, given the
+    /// power `[plane][nu]`.
+    pub(crate) fn project(&self, power: &[Vec<R>]) -> Vec<Vec<R>> {
+        let count = power.first().map_or(0, Vec::len);
+        pairs(self.kernels.len())
+            .into_iter()
+            .map(|(first, second)| {
+                let mut sum = vec![R::from(0.0); count];
+                for (i, (plane, power)) in self.planes.iter().zip(power).enumerate() {
+                    let weight = plane.measure
+                        * plane.inverse_distance
+                        * plane.inverse_distance
+                        * self.kernels[first][i]
+                        * self.kernels[second][i];
+                    for (total, &power) in sum.iter_mut().zip(power) {
+                        *total += weight * power;
+                    }
+                }
+                sum
+            })
+            .collect()
+    }
+}
+
+/// Pairs of bins in the order used everywhere: (0,0), (0,1), ..., (0,n-1), (1,1), ...
+pub(crate) fn pairs(bins: usize) -> Vec<(usize, usize)> {
+    (0..bins).flat_map(|i| (i..bins).map(move |j| (i, j))).collect()
+}
+
+/// (ell - 1) ell (ell + 1) (ell + 2) / (ell + 1/2)^4: from potential to convergence on the full
+/// sky. Zero at ell = 0 and 1, negative between them.
+pub(crate) fn full_sky_prefactor(ell: f64) -> f64 {
+    (ell - 1.0) * ell * (ell + 1.0) * (ell + 2.0) / (ell + 0.5).powi(4)
+}
