@@ -1,1 +1,31 @@
-//! hmc
+//! Hamiltonian Monte Carlo for log densities with a gradient.
+//!
+//! The crate sees only a [`LogDensity`]; everything else is the sampler.
+
+mod adaptation;
+mod chain;
+mod density;
+mod error;
+mod fixed_length;
+mod hamiltonian;
+mod integrator;
+mod metric;
+mod nuts;
+mod run;
+mod schedule;
+mod settings;
+mod start;
+mod step_size;
+mod vector;
+
+pub use chain::{Chain, ChainState, Draw, Gradients, Phase};
+pub use density::{LogDensity, LogDensityError};
+pub use error::Error;
+pub use integrator::Integrator;
+pub use metric::Metric;
+pub use run::{
+    ChainRun, Checkpoint, CheckpointRef, Ending, Event, Progress, Record, RunError, RunSettings,
+    run_chains,
+};
+pub use settings::{Kernel, MetricSettings, Settings, TrajectoryLength};
+pub use start::{Ascent, AscentSettings, ascend, first_finite};
