@@ -1,1 +1,18 @@
-//! metrics
+#![doc = include_str!("../README.md")]
+
+mod convergence;
+mod error;
+mod figure_of_merit;
+mod moments;
+mod normal_quantile;
+mod quantile;
+mod samples;
+mod summary;
+
+pub use convergence::{ess_bulk, ess_mean, ess_quantile, ess_tail, mcse_mean, mcse_sd, r_hat};
+pub use error::{Error, Result};
+pub use figure_of_merit::{FigureOfMerit, figure_of_merit};
+pub use moments::{correlation, covariance, mean, variance};
+pub use normal_quantile::normal_quantile;
+pub use samples::Samples;
+pub use summary::{ParameterSummary, summarise, summarise_parameter};

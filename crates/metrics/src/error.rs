@@ -1,0 +1,68 @@
+//! What can be wrong with the input.
+
+/// A metric that cannot be computed, with the offending names and numbers.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An array does not have the stated shape.
+    #[error("{what}: expected {expected}, found {found}")]
+    Shape {
+        /// Which array.
+        what: String,
+        /// Its expected shape or length.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// Too little data for the metric to be defined.
+    #[error("{what}: at least {minimum} are needed, found {found}")]
+    TooFew {
+        /// What is too few.
+        what: String,
+        /// The smallest accepted number.
+        minimum: usize,
+        /// The number given.
+        found: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("{what} is {value} at index {index}")]
+    NotFinite {
+        /// Parameter or feature.
+        what: String,
+        /// Chain-major position among its values.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// All the values are the same.
+    #[error("{what} is constant ({value}): it has no variance")]
+    Constant {
+        /// Parameter or feature.
+        what: String,
+        /// The value.
+        value: f64,
+    },
+    /// Two parameters determine each other, so their covariance has no inverse.
+    #[error("{first} and {second} are degenerate: correlation {correlation}")]
+    Degenerate {
+        /// One parameter.
+        first: String,
+        /// The other.
+        second: String,
+        /// Their correlation.
+        correlation: f64,
+    },
+    /// A setting is outside its range.
+    #[error("{setting} = {value}: expected {expected}")]
+    Setting {
+        /// Which setting.
+        setting: &'static str,
+        /// Its value.
+        value: f64,
+        /// The accepted range.
+        expected: &'static str,
+    },
+}
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
