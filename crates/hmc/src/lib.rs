@@ -8,6 +8,7 @@ mod density;
 mod error;
 mod fixed_length;
 mod hamiltonian;
+mod health;
 mod integrator;
 mod metric;
 mod nuts;
@@ -21,6 +22,7 @@ mod vector;
 pub use chain::{Chain, ChainState, Draw, Gradients, Phase};
 pub use density::{LogDensity, LogDensityError};
 pub use error::Error;
+pub use health::{Health, Verdict, examine};
 pub use integrator::Integrator;
 pub use metric::Metric;
 pub use run::{
