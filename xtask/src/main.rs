@@ -1,2 +1,24 @@
-//! The studies.
-fn main() {}
+//! `cargo xtask`: the studies, the tools around the simulator, and the checks of the workspace.
+
+mod arrays;
+mod cli;
+mod commands;
+mod files;
+mod prior;
+mod progress;
+mod study;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The command line: what can be asked, and the arguments that several commands share.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand};
+use lognormal_sim::{Cosmology, ShiftConfig, ShiftTable, Survey};
+
+use crate::commands::{benchmark, ci, density, posterior, report, simulate, spectra, test, tidy};
+
+/// Full-field inference for weak lensing: simulate tomographic convergence maps, and draw the
+/// posterior of the cosmological parameters from every pixel of them.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    after_help = "Start with:\n  \
+        cargo xtask benchmark              an observation, two posteriors, a report (10 minutes)\n  \
+        cargo xtask benchmark --profile smoke    the same, tiny (a minute)\n  \
+        cargo xtask test                   all tests\n\n\
+        Parameters are omega_c, omega_b, sigma_8, h_0, n_s, w_0, in this order, everywhere.\n\
+        Exit codes: 0 done, 1 failed, 2 the command line makes no sense. NO_COLOR is respected."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the lensing study end to end and write its report
+    Benchmark(benchmark::Arguments),
+    /// Simulate maps, with their parameters and scores, to an .npz
+    Simulate(simulate::Arguments),
+    /// Angular power spectra and lognormal shifts, with derivatives, to .npz or .csv
+    Spectra(spectra::Arguments),
+    /// Log densities and gradients at given latents, for validation against other codes
+    Density(density::Arguments),
+    /// Posterior of a map of yours, from the full field or from its power spectra
+    Posterior(posterior::Arguments),
+    /// Draw the report of a finished study or posterior again
+    Report(report::Arguments),
+    /// Run the tests of the workspace
+    Test(test::Arguments),
+    /// Run every check: format, lints, documentation, structure, tests
+    Ci,
+    /// Check the structure of the source tree
+    Tidy,
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Self::Benchmark(arguments) => benchmark::run(&arguments),
+            Self::Simulate(arguments) => simulate::run(&arguments),
+            Self::Spectra(arguments) => spectra::run(&arguments),
+            Self::Density(arguments) => density::run(&arguments),
+            Self::Posterior(arguments) => posterior::run(&arguments),
+            Self::Report(arguments) => report::run(&arguments),
+            Self::Test(arguments) => test::run(&arguments),
+            Self::Ci => ci::run(),
+            Self::Tidy => tidy::run(),
+        }
+    }
+}
+
+/// Six cosmological parameters as text: `0.2664,0.0492,0.831,0.6727,0.9645,-1` or `fiducial`.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters(pub [f64; 6]);
+
+impl FromStr for Parameters {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "fiducial" {
+            return Ok(Self(Cosmology::FIDUCIAL.parameters()));
+        }
+        let numbers = text
+            .split(',')
+            .map(|word| word.trim().parse().map_err(|_| format!("'{word}' is not a number")))
+            .collect::<Result<Vec<f64>, _>>()?;
+        let count = numbers.len();
+        numbers.try_into().map(Self).map_err(|_| {
+            format!(
+                "{count} number(s) given; omega_c,omega_b,sigma_8,h_0,n_s,w_0 or 'fiducial' needed"
+            )
+        })
+    }
+}
+
+/// The survey to work on.
+#[derive(Args, Clone, Debug)]
+pub struct SurveyArguments {
+    /// Survey: a preset (lsst_y10, lsst_y10_as_published) or the path of a TOML file
+    #[arg(long, default_value = "lsst_y10", value_name = "PRESET|FILE")]
+    pub survey: String,
+    /// Table of lognormal shifts (.npy), for surveys that look them up
+    #[arg(long, value_name = "FILE")]
+    pub shift_table: Option<PathBuf>,
+}
+
+impl SurveyArguments {
+    /// The survey asked for.
+    ///
+    /// # Errors
+    /// If there is no such preset or file, or the survey makes no sense.
+    pub fn load(&self) -> Result<Survey> {
+        let path = std::path::Path::new(&self.survey);
+        if path.extension().is_some() || path.is_file() {
+            return Survey::from_file(path)
+                .with_context(|| format!("survey {} cannot be used", path.display()));
+        }
+        Survey::preset(&self.survey).with_context(|| {
+            format!("--survey {}: neither a preset nor an existing file", self.survey)
+        })
+    }
+
+    /// Hash of the content of the table of shifts, as part of the identity of a run.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn shift_table_hash(&self) -> Result<Option<String>> {
+        let Some(path) = &self.shift_table else { return Ok(None) };
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Some(blake3::hash(&bytes).to_hex().to_string()))
+    }
+
+    /// The table of shifts, which must be given exactly when the survey looks them up.
+    ///
+    /// # Errors
+    /// If it is missing, superfluous or unusable.
+    pub fn load_shift_table(&self, survey: &Survey) -> Result<Option<ShiftTable>> {
+        match (&self.shift_table, survey.shifts) {
+            (None, ShiftConfig::Theory) => Ok(None),
+            (Some(path), ShiftConfig::Table | ShiftConfig::AsPublished) => {
+                Ok(Some(ShiftTable::read(path)?))
+            }
+            (None, _) => anyhow::bail!(
+                "survey {} looks its lognormal shifts up: give the table with --shift-table",
+                survey.name
+            ),
+            (Some(path), ShiftConfig::Theory) => anyhow::bail!(
+                "survey {} computes its lognormal shifts: --shift-table {} has no use \
+                 (did you mean --survey lsst_y10_as_published?)",
+                survey.name,
+                path.display()
+            ),
+        }
+    }
+}
+
+/// How the samplers run.
+#[derive(Args, Clone, Debug)]
+pub struct SamplerArguments {
+    /// Independent chains
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub chains: u32,
+    /// Iterations of warm-up of each chain
+    #[arg(long, default_value_t = 300)]
+    pub warmup: u32,
+    /// Draws kept of each chain
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(4..))]
+    pub draws: u32,
+    /// Deepest tree: at most 2^DEPTH - 1 gradients per draw
+    #[arg(long, default_value_t = 6, value_name = "DEPTH",
+          value_parser = clap::value_parser!(u32).range(1..=15))]
+    pub max_depth: u32,
+}
+
+/// What happens to earlier results in the same folder.
+#[derive(Args, Clone, Debug)]
+pub struct ResumeArguments {
+    /// Continue from what is already there (this is the default)
+    #[arg(long, conflicts_with = "fresh")]
+    pub resume: bool,
+    /// Forget what is already there
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// Sets the map size of a survey, or explains why not.
+///
+/// # Errors
+/// If the number of pixels cannot be used.
+pub fn with_npix(survey: Survey, npix: Option<usize>) -> Result<Survey> {
+    let Some(npix) = npix else { return Ok(survey) };
+    ensure!(npix % 2 == 0, "--npix {npix}: an even number of pixels along a side is needed");
+    let survey = survey.with_npix(npix);
+    survey.validate().with_context(|| format!("--npix {npix}"))?;
+    Ok(survey)
+}

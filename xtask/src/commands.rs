@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub mod benchmark;
+pub mod ci;
+pub mod density;
+pub mod posterior;
+pub mod report;
+pub mod simulate;
+pub mod spectra;
+pub mod test;
+pub mod tidy;

@@ -1,0 +1,17 @@
+//! `ci`: every check, cheapest first.
+
+use anyhow::Result;
+
+use super::test::cargo;
+
+/// Runs every check and stops at the first that fails.
+///
+/// # Errors
+/// If a check fails.
+pub fn run() -> Result<()> {
+    super::tidy::run()?;
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
+    cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    cargo(&["test", "--release", "--workspace"], &[])
+}

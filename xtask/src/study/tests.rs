@@ -1,0 +1,92 @@
+//! What is kept, what is made again, and what a kill leaves.
+
+use std::cell::Cell;
+
+use super::*;
+use crate::files::write_text;
+
+/// Runs a task that writes its configuration, counting how often it really works.
+fn double(study: &Study, x: f64, inputs: &[&Output], count: &Cell<usize>) -> Result<Output> {
+    study.run("double", 1, &x, inputs, |workspace| {
+        count.set(count.get() + 1);
+        write_text(&workspace.path("out.txt"), &format!("{}", 2.0 * x))
+    })
+}
+
+#[test]
+fn only_what_is_missing_or_changed_is_made() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let study = Study::open(folder.path(), false)?;
+    let count = Cell::new(0);
+    let first = double(&study, 1.0, &[], &count)?;
+    assert!(!first.reused && first.manifest.seconds >= 0.0);
+    assert!(double(&study, 1.0, &[], &count)?.reused);
+    let other = double(&study, 3.0, &[], &count)?;
+    assert!(double(&study, 1.0, &[], &count)?.reused, "an earlier configuration is still there");
+    assert_eq!(count.get(), 2);
+    assert_eq!(fs::read_to_string(other.path("out.txt"))?, "6");
+
+    // A task that reads another is made again when what it reads has changed.
+    study.run("next", 1, &(), &[&first], |_| Ok(()))?;
+    assert!(study.run("next", 1, &(), &[&first], |_| Ok(()))?.reused);
+    assert!(!study.run("next", 1, &(), &[&other], |_| Ok(()))?.reused);
+    assert!(!study.run("next", 2, &(), &[&first], |_| Ok(()))?.reused, "another method");
+    Ok(())
+}
+
+#[test]
+fn a_failed_task_keeps_its_checkpoints_and_no_result() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let study = Study::open(folder.path(), false)?;
+    let attempt = |fail: bool| {
+        study.run("long", 1, &(), &[], |workspace| {
+            let path = workspace.checkpoint("state");
+            let steps: u32 = load_checkpoint(&path).unwrap_or(0);
+            save_checkpoint(&path, &(steps + 1))?;
+            ensure!(!fail, "interrupted");
+            write_text(&workspace.path("steps.txt"), &steps.to_string())
+        })
+    };
+    assert!(format!("{:#}", attempt(true).err().expect("it fails")).contains("'long'"));
+    assert!(attempt(true).is_err());
+    let output = attempt(false)?;
+    assert_eq!(fs::read_to_string(output.path("steps.txt"))?, "2");
+    assert!(!output.path(CHECKPOINTS).exists());
+    assert_eq!(output.manifest.outputs.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_damaged_result_is_made_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let study = Study::open(folder.path(), false)?;
+    let count = Cell::new(0);
+    let output = double(&study, 1.0, &[], &count)?;
+    write_text(&output.path("out.txt"), "3")?;
+    assert!(!double(&study, 1.0, &[], &count)?.reused);
+    fs::remove_file(output.path("out.txt"))?;
+    assert!(!double(&study, 1.0, &[], &count)?.reused);
+    write_text(&output.path(MANIFEST), "{")?;
+    assert!(!double(&study, 1.0, &[], &count)?.reused);
+    assert_eq!(fs::read_to_string(output.path("out.txt"))?, "2");
+    Ok(())
+}
+
+#[test]
+fn two_runs_do_not_share_a_folder() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let study = Study::open(folder.path(), false)?;
+    let refusal = format!("{:#}", Study::open(folder.path(), false).err().expect("it is held"));
+    assert!(refusal.contains(&std::process::id().to_string()), "{refusal}");
+    drop(study);
+    Study::open(folder.path(), false).map(drop)
+}
+
+#[test]
+fn fresh_forgets() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let count = Cell::new(0);
+    double(&Study::open(folder.path(), false)?, 1.0, &[], &count)?;
+    assert!(!double(&Study::open(folder.path(), true)?, 1.0, &[], &count)?.reused);
+    Ok(())
+}
