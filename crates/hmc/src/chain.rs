@@ -193,7 +193,7 @@ impl ChainState {
 }
 
 /// A Markov chain over the coordinates of `D`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Chain<D> {
     density: D,
     state: ChainState,
@@ -458,6 +458,18 @@ impl<D: LogDensity> Chain<D> {
             self.state.moments = None;
         }
         Ok(())
+    }
+}
+
+/// A line, not the vectors.
+impl<D> std::fmt::Debug for Chain<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain")
+            .field("dim", &self.state.position.len())
+            .field("draws", &self.state.draws)
+            .field("step_size", &self.state.step_size())
+            .field("gradients", &self.state.gradients)
+            .finish_non_exhaustive()
     }
 }
 

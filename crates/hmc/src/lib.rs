@@ -1,6 +1,4 @@
-//! Hamiltonian Monte Carlo for log densities with a gradient.
-//!
-//! The crate sees only a [`LogDensity`]; everything else is the sampler.
+#![doc = include_str!("../README.md")]
 
 mod adaptation;
 mod chain;
