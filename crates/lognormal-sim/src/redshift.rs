@@ -12,6 +12,7 @@
 
 use autodiff::Real;
 
+use crate::quadrature::gauss_legendre;
 use crate::{Error, Result};
 
 /// Normalised source distribution n(z) of one tomographic bin: ∫ n(z) dz = 1.
@@ -172,8 +173,15 @@ impl RedshiftDistribution {
         }
         breaks.iter_mut().for_each(|z| *z = z.clamp(0.0, smail.z_max).cbrt());
         breaks.sort_by(f64::total_cmp);
-        let integrand = |u: f64| 3.0 * u * u * self.density(u.powi(3));
-        breaks.windows(2).map(|w| integrate(integrand, w[0], w[1], 64)).sum()
+        let rule = gauss_legendre(160, 0.0, 1.0);
+        let integral = |low: f64, high: f64| -> f64 {
+            let value = |&(x, weight): &(f64, f64)| {
+                let u = low + (high - low) * x;
+                weight * 3.0 * u * u * self.density(u.powi(3))
+            };
+            (high - low) * rule.iter().map(value).sum::<f64>()
+        };
+        breaks.windows(2).map(|w| integral(w[0], w[1])).sum()
     }
 
     /// n(z), per unit redshift; zero outside the domain.
@@ -332,21 +340,4 @@ fn bisect(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
             high = middle;
         }
     }
-}
-
-/// Composite 8-point Gauss-Legendre quadrature over `panels` equal panels.
-fn integrate(f: impl Fn(f64) -> f64, low: f64, high: f64, panels: usize) -> f64 {
-    /// Abramowitz & Stegun table 25.4, n = 8: (node, weight) on [-1, 1], symmetric.
-    const RULE: [(f64, f64); 4] = [
-        (0.183_434_642_495_649_8, 0.362_683_783_378_362),
-        (0.525_532_409_916_329, 0.313_706_645_877_887_3),
-        (0.796_666_477_413_626_7, 0.222_381_034_453_374_5),
-        (0.960_289_856_497_536_3, 0.101_228_536_290_376_3),
-    ];
-    let half = 0.5 * (high - low) / panels as f64;
-    let panel = |index: usize| -> f64 {
-        let centre = low + (2 * index + 1) as f64 * half;
-        RULE.iter().map(|&(x, w)| w * (f(centre - half * x) + f(centre + half * x))).sum()
-    };
-    half * (0..panels).map(panel).sum::<f64>()
 }

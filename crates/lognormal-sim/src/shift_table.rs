@@ -115,7 +115,8 @@ impl ShiftTable {
     fn check_rows(&self, values: &[f64]) -> Result<()> {
         let axes = [self.omega_m, self.sigma_8, self.w_0];
         for (name, axis) in ["omega_m", "sigma_8", "w_0"].into_iter().zip(axes) {
-            if !(axis.max > axis.min) {
+            let increasing = axis.max > axis.min;
+            if !increasing {
                 let value = format!("{} to {}", axis.min, axis.max);
                 return Err(Error::config(format!("axis {name}"), value, "increasing values"));
             }
@@ -127,7 +128,8 @@ impl ShiftTable {
             for (column, (axis, index)) in axes.into_iter().zip([m, s, w]).enumerate() {
                 let step = (axis.max - axis.min) / (axis.nodes - 1) as f64;
                 let expected = axis.min + step * index as f64;
-                if !((row[column] - expected).abs() <= 1e-6 * step) {
+                let on_grid = (row[column] - expected).abs() <= 1e-6 * step;
+                if !on_grid {
                     let field = format!("column {column} at [{s}, {m}, {w}, {bin}]");
                     let expected = format!("{expected}: a regular grid [sigma_8, omega_m, w_0]");
                     return Err(Error::config(field, row[column], expected));

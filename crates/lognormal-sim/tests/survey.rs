@@ -221,6 +221,8 @@ fn write_npy(path: &std::path::Path, shape: &[u64], values: &[f64]) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Any Smail survey: each bin is normalised and holds the same number of galaxies.
     #[test]
     fn equal_count_bins_of_any_survey(
@@ -231,7 +233,7 @@ proptest! {
         let sources = Sources::smail(smail, bins, None, scatter, gals).unwrap();
         for (bin, density) in sources.bins.iter().zip(&sources.gals_per_arcmin2) {
             prop_assert!((density * bins as f64 / gals - 1.0).abs() < 1e-9);
-            let norm = simpson(|u| 4.0 * u.powi(3) * bin.density(u.powi(4)), 8f64.powf(0.25), 4_000);
+            let norm = simpson(|u| 4.0 * u.powi(3) * bin.density(u.powi(4)), 8f64.powf(0.25), 20_000);
             prop_assert!((norm - 1.0).abs() < 1e-9, "norm {}", norm);
         }
     }
