@@ -83,6 +83,18 @@ pub enum Error {
         reason: String,
     },
 
+    /// A convergence correlation that no lognormal field with these shifts can have.
+    #[error(
+        "the convergence of bins {bins:?} is too anticorrelated for its lognormal shifts: \
+         1 + xi/(lambda_i lambda_j) = {one_plus} must be positive"
+    )]
+    LognormalCorrelation {
+        /// The bins, counted from 0.
+        bins: (usize, usize),
+        /// The offending value.
+        one_plus: f64,
+    },
+
     /// Spectra that give modes whose tomographic covariance is not positive definite.
     #[error(
         "the field covariance of {modes} Fourier mode(s) is not positive definite; \
@@ -141,6 +153,7 @@ impl Error {
         match self {
             Self::Parameter { .. }
             | Self::NotFinite { .. }
+            | Self::LognormalCorrelation { .. }
             | Self::NotPositiveDefinite { .. }
             | Self::BandCovariance { .. } => true,
             Self::Config { .. }

@@ -1,0 +1,95 @@
+//! Eight numbers handled at once, so that small-matrix algebra over many modes vectorises.
+
+use std::array::from_fn;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+
+/// Number of modes handled at once.
+pub(crate) const WIDTH: usize = 8;
+
+/// One number for each of [`WIDTH`] modes.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Lanes(pub [f64; WIDTH]);
+
+impl Lanes {
+    pub(crate) const ZERO: Self = Self::splat(0.0);
+
+    #[inline]
+    pub(crate) const fn splat(value: f64) -> Self {
+        Self([value; WIDTH])
+    }
+
+    /// Reads up to `WIDTH` numbers; missing ones are `fill`.
+    #[inline]
+    pub(crate) fn load(values: &[f64], fill: f64) -> Self {
+        match values.first_chunk::<WIDTH>() {
+            Some(chunk) => Self(*chunk),
+            None => Self(from_fn(|i| values.get(i).copied().unwrap_or(fill))),
+        }
+    }
+
+    /// Writes as many numbers as there is room for.
+    #[inline]
+    pub(crate) fn store(self, values: &mut [f64]) {
+        match values.first_chunk_mut::<WIDTH>() {
+            Some(chunk) => *chunk = self.0,
+            None => {
+                let len = values.len();
+                values.copy_from_slice(&self.0[..len]);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn map(self, f: impl Fn(f64) -> f64) -> Self {
+        Self(from_fn(|i| f(self.0[i])))
+    }
+
+    /// Sum over the lanes.
+    pub(crate) fn sum(self) -> f64 {
+        self.0.iter().sum()
+    }
+}
+
+macro_rules! elementwise {
+    ($($operator:ident $method:ident $op:tt),*) => {$(
+        impl $operator for Lanes {
+            type Output = Self;
+            #[inline]
+            fn $method(self, other: Self) -> Self {
+                Self(from_fn(|i| self.0[i] $op other.0[i]))
+            }
+        }
+    )*};
+}
+elementwise!(Add add +, Sub sub -, Mul mul *, Div div /);
+
+impl Neg for Lanes {
+    type Output = Self;
+    #[inline]
+    fn neg(self) -> Self {
+        self.map(|x| -x)
+    }
+}
+
+impl Mul<f64> for Lanes {
+    type Output = Self;
+    #[inline]
+    fn mul(self, other: f64) -> Self {
+        self.map(|x| x * other)
+    }
+}
+
+impl AddAssign for Lanes {
+    #[inline]
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Lanes {
+    #[inline]
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
