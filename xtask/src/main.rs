@@ -3,9 +3,14 @@
 mod arrays;
 mod cli;
 mod commands;
+mod explicit;
 mod files;
+mod lensing;
+mod plot;
 mod prior;
 mod progress;
+mod report;
+mod sampling;
 mod study;
 mod tidy;
 

@@ -1,8 +1,8 @@
 //! Non-linear matter power: halofit as revised by [Takahashi12], arXiv:1208.2701.
 //!
 //! Every step is smooth in the cosmological parameters. Two roundings make it so: a shot-noise
-//! floor in the variance, (R_floor / R)^2 with R_floor = 1e-5 Mpc/h, by which a scale of unit
-//! variance exists at every redshift (1e-10 of the variance at R = 1 Mpc/h, where structure is
+//! floor in the variance, (R_floor / R)^3 with R_floor = 1e-5 Mpc/h, by which a scale of unit
+//! variance exists at every redshift (1e-15 of the variance at R = 1 Mpc/h, where structure is
 //! non-linear today), and |alpha_n| = sqrt(alpha_n^2 + 1e-5).
 
 use std::f64::consts::{LN_10, PI};
@@ -11,9 +11,12 @@ use autodiff::Real;
 
 use crate::Cosmology;
 use crate::background::{dark_energy_density, expansion_squared};
+use crate::power::FilteredVariance;
 
 /// Radius at which the floor of the variance is one, Mpc/h.
 const FLOOR_RADIUS: f64 = 1e-5;
+/// Range of ln R, R in Mpc/h, in which the non-linear scale is sought: 2e-6 to 3000.
+const RADII: (f64, f64) = (-13.0, 8.0);
 /// Rounding of the absolute value of alpha_n: its square at zero.
 const ALPHA_ROUNDING: f64 = 1e-5;
 
@@ -29,47 +32,49 @@ pub struct NonlinearScale<R> {
 }
 
 impl<R: Real> NonlinearScale<R> {
-    /// Solves growth_squared sigma_G^2(R) + (R_floor / R)^2 = 1 for ln R in `range`, given ln
-    /// sigma_G^2 and its first three derivatives by ln R. `None` if `range` holds no root.
+    /// Solves growth_squared sigma_G^2(R) + (R_floor / R)^3 = 1, starting from a guess of ln R;
+    /// `None` if no radius in [`RADII`] is a root.
     pub(crate) fn solve(
         growth_squared: R,
-        range: (f64, f64),
-        log_variance: impl Fn(f64) -> [R; 4],
+        variance: &FilteredVariance<R>,
+        guess: f64,
     ) -> Option<Self> {
-        let log_growth = growth_squared.ln();
-        let excess = |log_radius: f64| {
-            let [value, slope, ..] = log_variance(log_radius);
-            let field = (value.value() + log_growth.value()).exp();
-            let floor = (2.0 * (FLOOR_RADIUS.ln() - log_radius)).exp();
-            let total = field + floor;
-            (total.ln(), (field * slope.value() - 2.0 * floor) / total)
-        };
-        let root = decreasing_root(excess, range)?;
+        let growth = growth_squared.value();
+        let floor = |radius: f64| (FLOOR_RADIUS / radius).powi(3);
+        let root = decreasing_root(RADII, guess, |log_radius| {
+            let radius = log_radius.exp();
+            let [value, slope] = variance.value(radius);
+            let total = growth * value + floor(radius);
+            (total.ln(), (growth * slope - 3.0 * floor(radius)) / total)
+        })?;
 
         // One Newton step in numbers that carry derivatives: the implicit function theorem.
-        let [value, first, second, third] = log_variance(root);
-        let field = (value + log_growth).exp();
-        let floor = (2.0 * (FLOOR_RADIUS.ln() - root)).exp();
-        let step = (field + (floor - 1.0)) / (field * first - 2.0 * floor) * -1.0;
+        let radius = root.exp();
+        let shot = floor(radius);
+        let [value, first, second, third] = variance.derivatives(radius);
+        let value = growth_squared * value + shot;
+        let first = growth_squared * first - 3.0 * shot;
+        let second = growth_squared * second + 9.0 * shot;
+        let third = growth_squared * third - 27.0 * shot;
+        let step = -(value - 1.0) / first;
+        // At the root the variance is one, so that its derivatives are nearly those of its log.
         let first = first + second * step;
         let second = second + third * step;
-        // At the root field + floor = 1, so that the floor's share is 1 - field.
-        let share = field + field * first * step;
-        let rest = -share + 1.0;
-        let steeper = first + 2.0;
         Some(Self {
             wavenumber: (-(step + root)).exp(),
-            slope: -(share * first - rest * 2.0) - 3.0,
-            curvature: -(share * second + share * rest * steeper * steeper),
+            slope: -first - 3.0,
+            curvature: first * first - second,
         })
     }
 }
 
-/// Root of a decreasing function given with its slope: Newton's method kept inside a bracket.
-fn decreasing_root(f: impl Fn(f64) -> (f64, f64), range: (f64, f64)) -> Option<f64> {
+/// Root of a decreasing function given with its slope, by Newton's method kept inside a bracket.
+/// Ends after a step below 1e-5, when quadratic convergence has brought the root to 1e-10.
+fn decreasing_root(range: (f64, f64), guess: f64, f: impl Fn(f64) -> (f64, f64)) -> Option<f64> {
     const ITERATIONS: usize = 100;
+    const TOLERANCE: f64 = 1e-5;
     let (mut low, mut high) = range;
-    let mut x = 0.0;
+    let mut x = guess;
     for _ in 0..ITERATIONS {
         let (value, slope) = f(x);
         if !value.is_finite() {
@@ -82,8 +87,8 @@ fn decreasing_root(f: impl Fn(f64) -> (f64, f64), range: (f64, f64)) -> Option<f
         }
         let newton = x - value / slope;
         let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
-        if (next - x).abs() < 1e-11 {
-            let at_an_end = next - range.0 < 1e-6 || range.1 - next < 1e-6;
+        if (next - x).abs() < TOLERANCE {
+            let at_an_end = next - range.0 < 1e-3 || range.1 - next < 1e-3;
             return (!at_an_end).then_some(next);
         }
         x = next;
@@ -94,7 +99,9 @@ fn decreasing_root(f: impl Fn(f64) -> (f64, f64), range: (f64, f64)) -> Option<f
 /// The halofit coefficients at one scale factor.
 #[derive(Clone, Copy, Debug)]
 pub struct Halofit<R> {
+    /// 1 / k_nl, Mpc/h, and its logarithm.
     inverse_scale: R,
+    log_inverse_scale: R,
     alpha: R,
     beta: R,
     nu: R,
@@ -148,6 +155,7 @@ impl<R: Real> Halofit<R> {
         let steepness = -gamma + 3.0;
         Self {
             inverse_scale: scale.wavenumber.recip(),
+            log_inverse_scale: -scale.wavenumber.ln(),
             alpha: (alpha * alpha + ALPHA_ROUNDING).sqrt(),
             beta,
             nu: (log10_nu * LN_10).exp(),
@@ -158,20 +166,21 @@ impl<R: Real> Halofit<R> {
         }
     }
 
-    /// Non-linear power at wavenumber `k` (h/Mpc) given the linear power there, (Mpc/h)^3.
+    /// Non-linear power at wavenumber `k` (h/Mpc), whose logarithm is `log_k`, given the linear
+    /// power there; powers in (Mpc/h)^3.
     #[must_use]
     #[inline]
-    pub fn power(&self, k: R, linear: R) -> R {
+    pub fn power(&self, k: R, log_k: R, linear: R) -> R {
         let y = k * self.inverse_scale;
         let y2 = y * y;
-        let log_y = y.ln();
+        let log_y = log_k + self.log_inverse_scale;
         // Dimensionless power k^3 P / (2 pi^2).
         let volume = k * k * k * (1.0 / (2.0 * PI * PI));
         let delta = volume * linear;
 
         let damping = y * 0.25 + y2 * 0.125;
         let quasi =
-            linear * (self.beta * delta.ln_1p() - damping).exp() / (self.alpha * delta + 1.0);
+            linear * (self.beta * (delta + 1.0).ln() - damping).exp() / (self.alpha * delta + 1.0);
 
         let [p1, p2, p3] = self.exponents;
         let denominator = (log_y * p2 + self.log_b).exp() + (log_y * p3 + self.log_c).exp() + 1.0;

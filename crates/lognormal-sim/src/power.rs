@@ -1,8 +1,8 @@
 //! Linear matter power spectrum, normalised to sigma_8, and its Gaussian-filtered variance.
 //!
 //! P(k, z) = A k^n_s T^2(k) D^2(z), in (Mpc/h)^3 with k in h/Mpc. Integrals over ln k run over
-//! fixed nodes, denser where baryon oscillations live; the variance ln sigma_G^2(ln R) is held as
-//! a Chebyshev series, an entire function whose derivatives are exact.
+//! fixed nodes, denser where baryon oscillations live. The Gaussian-filtered variance is such a sum
+//! at any radius, so that its derivatives by the radius are exact.
 
 use std::f64::consts::PI;
 
@@ -22,22 +22,15 @@ const HIGH: f64 = 12.0;
 /// Nodes are uniform in t with ln(k / CENTRE) = SPREAD sinh t.
 const SPREAD: f64 = 2.0;
 const STEP: f64 = 0.025;
-/// Gaussian filter radii of the Chebyshev series, in Mpc/h, and its number of terms.
-const RADIUS_MIN: f64 = 1e-6;
-const RADIUS_MAX: f64 = 200.0;
-const TERMS: usize = 48;
-
 /// What the normalisation and the non-linear scale need and does not depend on cosmology.
 #[derive(Clone, Debug)]
 pub struct PowerBasis {
     /// Wavenumbers, h/Mpc.
     k: Vec<f64>,
+    /// Variance without filter: sum_j measure_j P(k_j).
+    measure: Vec<f64>,
     /// sigma_8^2 = sum_j tophat_j P(k_j).
     tophat: Vec<f64>,
-    /// sigma_G^2(R_m) = sum_j gaussian_mj P(k_j), row by row.
-    gaussian: Vec<f64>,
-    /// Chebyshev coefficients from values at the radii, row by row.
-    to_series: Vec<f64>,
 }
 
 impl Default for PowerBasis {
@@ -67,42 +60,14 @@ impl PowerBasis {
         });
         let tophat = tophat.iter().zip(&k).map(|(w, &k)| w / shape(k)).collect();
 
-        let mut gaussian = Vec::with_capacity(TERMS * k.len());
-        for m in 0..TERMS {
-            let radius = radius_at(chebyshev_node(m));
-            gaussian.extend(
-                t.iter().zip(&k).map(|(&t, &k)| step * measure(t) * (-(k * radius).powi(2)).exp()),
-            );
-        }
-        let mut to_series = Vec::with_capacity(TERMS * TERMS);
-        for order in 0..TERMS {
-            let scale = if order == 0 { 1.0 } else { 2.0 } / TERMS as f64;
-            to_series.extend(
-                (0..TERMS)
-                    .map(|m| scale * (PI * order as f64 * (m as f64 + 0.5) / TERMS as f64).cos()),
-            );
-        }
-        Self { k, tophat, gaussian, to_series }
+        let measure = t.iter().map(|&t| step * measure(t)).collect();
+        Self { k, measure, tophat }
     }
 }
 
 /// Spherical top-hat window 3 (sin x - x cos x) / x^3.
 fn tophat_window(x: f64) -> f64 {
     if x < 1e-2 { 1.0 - x * x / 10.0 } else { 3.0 * (x.sin() - x * x.cos()) / x.powi(3) }
-}
-
-fn chebyshev_node(m: usize) -> f64 {
-    (PI * (m as f64 + 0.5) / TERMS as f64).cos()
-}
-
-/// Filter radius at position s in [-1, 1], Mpc/h.
-fn radius_at(s: f64) -> f64 {
-    (0.5 * (RADIUS_MIN.ln() * (1.0 - s) + RADIUS_MAX.ln() * (1.0 + s))).exp()
-}
-
-/// d s / d ln R.
-fn series_slope() -> f64 {
-    2.0 / (RADIUS_MAX / RADIUS_MIN).ln()
 }
 
 /// The matter power spectrum of one cosmology, linear and non-linear.
@@ -113,8 +78,7 @@ pub struct MatterPower<R> {
     growth: Growth<R>,
     /// A, in (Mpc/h)^(3 + n_s).
     amplitude: R,
-    /// Chebyshev series of ln sigma_G^2 today.
-    log_variance: Vec<R>,
+    variance: FilteredVariance<R>,
 }
 
 impl<R: Real> MatterPower<R> {
@@ -122,17 +86,20 @@ impl<R: Real> MatterPower<R> {
     #[must_use]
     pub fn new(basis: &PowerBasis, c: &Cosmology<R>) -> Self {
         let transfer = TransferFunction::new(c);
-        let shape: Vec<R> =
-            basis.k.iter().map(|&k| unnormalised(&transfer, c.n_s, R::from(k))).collect();
-        let amplitude = c.sigma_8 * c.sigma_8 / dot(&basis.tophat, &shape);
-        let values: Vec<R> = basis
-            .gaussian
-            .chunks_exact(shape.len())
-            .map(|row| (dot(row, &shape) * amplitude).ln())
+        let shape: Vec<R> = basis
+            .k
+            .iter()
+            .map(|&k| unnormalised(&transfer, c.n_s, R::from(k), R::from(k.ln())))
             .collect();
-        let log_variance =
-            basis.to_series.chunks_exact(TERMS).map(|row| dot(row, &values)).collect();
-        Self { cosmology: *c, transfer, growth: Growth::solve(c), amplitude, log_variance }
+        let amplitude = c.sigma_8 * c.sigma_8 / dot(&basis.tophat, &shape);
+        let shares: Vec<R> =
+            shape.iter().zip(&basis.measure).map(|(&p, &m)| amplitude * p * m).collect();
+        let variance = FilteredVariance {
+            k: basis.k.clone(),
+            share_values: shares.iter().map(|share| share.value()).collect(),
+            shares,
+        };
+        Self { cosmology: *c, transfer, growth: Growth::solve(c), amplitude, variance }
     }
 
     /// The growth of structure.
@@ -141,18 +108,17 @@ impl<R: Real> MatterPower<R> {
         &self.growth
     }
 
-    /// Linear power today at wavenumber `k` in h/Mpc, in (Mpc/h)^3.
-    #[must_use]
+    /// Linear power today at wavenumber `k` in h/Mpc with its logarithm, in (Mpc/h)^3.
     #[inline]
-    pub fn linear_today(&self, k: R) -> R {
-        self.amplitude * unnormalised(&self.transfer, self.cosmology.n_s, k)
+    pub(crate) fn linear_today(&self, k: R, log_k: R) -> R {
+        self.amplitude * unnormalised(&self.transfer, self.cosmology.n_s, k, log_k)
     }
 
     /// Linear power at wavenumber `k` in h/Mpc and redshift `z`, in (Mpc/h)^3.
     #[must_use]
     pub fn linear(&self, k: f64, z: f64) -> R {
         let growth = self.growth.factor(1.0 / (1.0 + z));
-        self.linear_today(R::from(k)) * growth * growth
+        self.linear_today(R::from(k), R::from(k.ln())) * growth * growth
     }
 
     /// Non-linear power at wavenumber `k` in h/Mpc and redshift `z`, in (Mpc/h)^3.
@@ -160,7 +126,7 @@ impl<R: Real> MatterPower<R> {
     /// # Errors
     /// As [`MatterPower::halofit`].
     pub fn nonlinear(&self, k: f64, z: f64) -> Result<R> {
-        Ok(self.halofit(z)?.power(R::from(k), self.linear(k, z)))
+        Ok(self.halofit(z)?.power(R::from(k), R::from(k.ln()), self.linear(k, z)))
     }
 
     /// The non-linear correction at redshift `z`.
@@ -176,40 +142,74 @@ impl<R: Real> MatterPower<R> {
     /// # Errors
     /// [`Error::NotFinite`] if there is no such scale between the filter radii tabulated.
     pub fn nonlinear_scale(&self, z: f64) -> Result<NonlinearScale<R>> {
-        let growth = self.growth.factor(1.0 / (1.0 + z));
-        let (low, high) = (RADIUS_MIN.ln(), RADIUS_MAX.ln());
-        NonlinearScale::solve(growth * growth, (low, high), |log_radius| {
-            self.log_variance_at(log_radius)
-        })
-        .ok_or_else(|| Error::NotFinite { what: format!("non-linear scale at redshift {z}") })
+        self.nonlinear_scale_near(z, 0.0)
     }
 
-    /// ln sigma_G^2 today and its first three derivatives by ln R.
-    fn log_variance_at(&self, log_radius: f64) -> [R; 4] {
-        let slope = series_slope();
-        let s = (log_radius - RADIUS_MIN.ln()) * slope - 1.0;
-        // T_n and its derivatives by the recurrence T_n+1 = 2 s T_n - T_n-1, differentiated.
-        let (mut before, mut now) = ([1.0, 0.0, 0.0, 0.0], [s, 1.0, 0.0, 0.0]);
-        let mut sum = [self.log_variance[0], R::from(0.0), R::from(0.0), R::from(0.0)];
-        for &coefficient in &self.log_variance[1..] {
-            for (total, basis) in sum.iter_mut().zip(now) {
-                *total += coefficient * basis;
-            }
-            let next = std::array::from_fn(|d| {
-                let lower = if d == 0 { 0.0 } else { 2.0 * d as f64 * now[d - 1] };
-                2.0 * s * now[d] + lower - before[d]
-            });
-            (before, now) = (now, next);
-        }
-        std::array::from_fn(|d| sum[d] * slope.powi(d as i32))
+    /// [`MatterPower::nonlinear_scale`] with a first guess of -ln k_nl, such as that of a
+    /// neighbouring redshift.
+    pub(crate) fn nonlinear_scale_near(&self, z: f64, guess: f64) -> Result<NonlinearScale<R>> {
+        let growth = self.growth.factor(1.0 / (1.0 + z));
+        NonlinearScale::solve(growth * growth, &self.variance, guess)
+            .ok_or_else(|| Error::NotFinite { what: format!("non-linear scale at redshift {z}") })
     }
+}
+
+/// Variance today of the density filtered with exp(-k^2 R^2 / 2), as a sum over wavenumbers.
+#[derive(Clone, Debug)]
+pub(crate) struct FilteredVariance<R> {
+    k: Vec<f64>,
+    /// Contribution of each wavenumber without filter.
+    shares: Vec<R>,
+    share_values: Vec<f64>,
+}
+
+impl<R: Real> FilteredVariance<R> {
+    /// sigma_G^2 and its first derivative by ln R, without derivatives by the parameters.
+    pub(crate) fn value(&self, radius: f64) -> [f64; 2] {
+        let mut sum = [0.0; 2];
+        for (&k, &share) in self.k.iter().zip(&self.share_values) {
+            let [value, slope, ..] = gaussian_filter(k * radius);
+            if value == 0.0 {
+                break;
+            }
+            sum[0] += share * value;
+            sum[1] += share * slope;
+        }
+        sum
+    }
+
+    /// sigma_G^2 and its first three derivatives by ln R.
+    pub(crate) fn derivatives(&self, radius: f64) -> [R; 4] {
+        let mut sum = [R::from(0.0); 4];
+        for (&k, &share) in self.k.iter().zip(&self.shares) {
+            let filter = gaussian_filter(k * radius);
+            if filter[0] == 0.0 {
+                break;
+            }
+            for (total, weight) in sum.iter_mut().zip(filter) {
+                *total += share * weight;
+            }
+        }
+        sum
+    }
+}
+
+/// exp(-x^2) and its first three derivatives by ln x; exactly zero where it is negligible.
+#[inline]
+fn gaussian_filter(x: f64) -> [f64; 4] {
+    let u = x * x;
+    if u > 45.0 {
+        return [0.0; 4];
+    }
+    let e = (-u).exp();
+    [e, -2.0 * u * e, (4.0 * u - 4.0) * u * e, ((24.0 - 8.0 * u) * u - 8.0) * u * e]
 }
 
 /// k^n_s T^2(k).
 #[inline]
-fn unnormalised<R: Real>(transfer: &TransferFunction<R>, n_s: R, k: R) -> R {
-    let t = transfer.at(k);
-    (k.ln() * n_s).exp() * t * t
+fn unnormalised<R: Real>(transfer: &TransferFunction<R>, n_s: R, k: R, log_k: R) -> R {
+    let t = transfer.at_known_log(k, log_k);
+    (log_k * n_s).exp() * t * t
 }
 
 pub(crate) fn dot<R: Real>(weights: &[f64], values: &[R]) -> R {

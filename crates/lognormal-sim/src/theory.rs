@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 
+use crate::halofit::Halofit;
 use crate::limber::{LineOfSight, Sight, full_sky_prefactor, pairs};
 use crate::power::{MatterPower, PowerBasis};
 use crate::shift::{DiscFilter, lognormal_shift};
@@ -9,8 +10,11 @@ use crate::{Cosmology, Error, Result, Sources};
 
 /// Smallest multipole + 1/2 of the nodes: ell = 1, below which convergence spectra vanish.
 const NU_MIN: f64 = 1.5;
-/// Spacing of the nodes in ln(ell + 1/2).
-const NODE_SPACING: f64 = 0.2;
+/// Nodes are uniform in t, with this step, where ln(nu / `NODE_CENTRE`) = `NODE_SPREAD` sinh t:
+/// closest together where baryon oscillations show in the spectra.
+const NODE_STEP: f64 = 0.072;
+const NODE_CENTRE: f64 = 200.0;
+const NODE_SPREAD: f64 = 1.5;
 /// The disc filter of the shifts is integrated over nu theta from the first to the second.
 const FILTER_RANGE: (f64, f64) = (1e-3, 40.0);
 
@@ -19,7 +23,7 @@ const FILTER_RANGE: (f64, f64) = (1e-3, 40.0);
 pub struct Theory {
     basis: PowerBasis,
     line_of_sight: LineOfSight,
-    /// Nodes nu = ell + 1/2, uniform in ln nu.
+    /// Nodes nu = ell + 1/2, ascending.
     nodes: Vec<f64>,
     disc: DiscFilter,
     bins: usize,
@@ -59,11 +63,14 @@ impl Theory {
             return Err(Error::config("z_max", z_max, "sources between redshift 0 and 900"));
         }
         let theta = (pixel_arcmin / 60.0).to_radians() / std::f64::consts::PI.sqrt();
-        let low = NU_MIN.min(FILTER_RANGE.0 / theta).ln();
-        let high = (ell_max + 0.5).max(FILTER_RANGE.1 / theta).ln();
-        let cells = ((high - low) / NODE_SPACING).ceil();
-        let nodes: Vec<f64> =
-            (0..=cells as usize).map(|j| (low + (high - low) * j as f64 / cells).exp()).collect();
+        let position = |nu: f64| ((nu / NODE_CENTRE).ln() / NODE_SPREAD).asinh();
+        let low = position(NU_MIN.min(FILTER_RANGE.0 / theta));
+        let high = position((ell_max + 0.5).max(FILTER_RANGE.1 / theta));
+        let cells = ((high - low) / NODE_STEP).ceil();
+        let nodes: Vec<f64> = (0..=cells as usize)
+            .map(|j| low + (high - low) * j as f64 / cells)
+            .map(|t| NODE_CENTRE * (NODE_SPREAD * t.sinh()).exp())
+            .collect();
         Ok(Self {
             basis: PowerBasis::new(),
             line_of_sight: LineOfSight::new(&sources.bins, z_max),
@@ -118,7 +125,7 @@ impl Theory {
         Ok(self.disc.cumulants(&table.sight, &table.nonlinear, &table.linear, &table.second_order))
     }
 
-    /// The nodes: ell + 1/2, ascending, uniform in the logarithm.
+    /// The nodes: ell + 1/2, ascending.
     #[must_use]
     pub fn nodes(&self) -> &[f64] {
         &self.nodes
@@ -152,15 +159,25 @@ impl Theory {
             second_order: Vec::with_capacity(sight.planes.len()),
             sight,
         };
+        let log_nu: Vec<f64> = nu.iter().map(|nu| nu.ln()).collect();
+        let mut log_radius = 0.0;
         for plane in &table.sight.planes {
             let a = 1.0 / (1.0 + plane.z);
             let growth = matter.growth().factor(a);
             let growth_squared = growth * growth;
-            let halofit = matter.halofit(plane.z)?;
-            let wavenumbers = nu.iter().map(|&nu| plane.inverse_distance * nu);
-            let linear: Vec<R> =
-                wavenumbers.clone().map(|k| matter.linear_today(k) * growth_squared).collect();
-            let nonlinear = wavenumbers.zip(&linear).map(|(k, &p)| halofit.power(k, p)).collect();
+            let scale = matter.nonlinear_scale_near(plane.z, log_radius)?;
+            log_radius = -scale.wavenumber.value().ln();
+            let halofit = Halofit::new(c, a, &scale);
+            let log_inverse_distance = plane.inverse_distance.ln();
+            let (linear, nonlinear) = nu
+                .iter()
+                .zip(&log_nu)
+                .map(|(&nu, &log_nu)| {
+                    let (k, log_k) = (plane.inverse_distance * nu, log_inverse_distance + log_nu);
+                    let linear = matter.linear_today(k, log_k) * growth_squared;
+                    (linear, halofit.power(k, log_k, linear))
+                })
+                .unzip();
             table.linear.push(linear);
             table.nonlinear.push(nonlinear);
             table.second_order.push(matter.growth().second_order_ratio(a));

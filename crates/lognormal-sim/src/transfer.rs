@@ -15,15 +15,15 @@ const T_CMB: f64 = 2.726;
 /// The transfer function of one cosmology: everything that does not depend on wavenumber.
 #[derive(Clone, Copy, Debug)]
 pub struct TransferFunction<R> {
-    h: R,
     baryon_fraction: R,
     cdm_fraction: R,
-    /// 1 / (13.41 k_eq), Mpc: eq. 10.
+    /// h / (13.41 k_eq), Mpc/h, and its logarithm: eq. 10.
     q_scale: R,
-    /// Sound horizon, Mpc: eq. 6.
+    log_q_scale: R,
+    /// Sound horizon, Mpc/h: eq. 6.
     sound_horizon: R,
-    /// 1 / k_silk, Mpc: eq. 7.
-    silk_length: R,
+    /// ln of h / k_silk, Mpc/h: eq. 7.
+    log_silk_length: R,
     /// 14.2 / alpha_c: eqs. 11, 20.
     alpha_c_term: R,
     /// 1.8 beta_c: eqs. 12, 19.
@@ -78,13 +78,14 @@ impl<R: Real> TransferFunction<R> {
             + (-(baryon_fraction * 2.0) + 3.0) * ((matter * 17.2).powi(2) + 1.0).sqrt();
         let beta_node = power(matter, 0.435) * 8.41;
 
+        let q_scale = c.h / (k_eq * 13.41);
         Self {
-            h: c.h,
             baryon_fraction,
             cdm_fraction,
-            q_scale: (k_eq * 13.41).recip(),
-            sound_horizon,
-            silk_length: k_silk.recip(),
+            q_scale,
+            log_q_scale: q_scale.ln(),
+            sound_horizon: sound_horizon * c.h,
+            log_silk_length: (c.h / k_silk).ln(),
             alpha_c_term: inverse_alpha_c * 14.2,
             beta_c_term: inverse_beta_c.recip() * 1.8,
             alpha_b,
@@ -95,9 +96,13 @@ impl<R: Real> TransferFunction<R> {
 
     /// T at wavenumber `k` in h/Mpc; one on the largest scales.
     #[must_use]
-    #[inline]
     pub fn at(&self, k: R) -> R {
-        let k = k * self.h;
+        self.at_known_log(k, k.ln())
+    }
+
+    /// T at wavenumber `k` whose logarithm is at hand: no power is taken but by an exponential.
+    #[inline]
+    pub(crate) fn at_known_log(&self, k: R, log_k: R) -> R {
         let q = k * self.q_scale;
         let ks = k * self.sound_horizon;
         let ks2 = ks * ks;
@@ -105,7 +110,7 @@ impl<R: Real> TransferFunction<R> {
 
         // Eqs. 18 to 20: L / (L + C q^2) for (alpha, beta) = (1, 1), (1, beta_c), (alpha_c, beta_c).
         let q2 = q * q;
-        let tail = (power(q, 1.08) * 69.9 + 1.0).recip() * 386.0;
+        let tail = (((log_k + self.log_q_scale) * 1.08).exp() * 69.9 + 1.0).recip() * 386.0;
         let log_one = (q * 1.8 + E).ln();
         let log_beta = (q * self.beta_c_term + E).ln();
         let c_one = (tail + 14.2) * q2;
@@ -119,9 +124,9 @@ impl<R: Real> TransferFunction<R> {
 
         // Eqs. 21, 22: baryons.
         let smooth = log_one / ((log_one + c_one) * (ks2 * 5.2f64.powi(-2) + 1.0));
-        let damping = (-power(k * self.silk_length, 1.4)).exp();
+        let damping = (-((log_k + self.log_silk_length) * 1.4).exp()).exp();
         let acoustic = self.alpha_b * ks3 / (ks3 + self.beta_b_cubed) * damping;
-        let phase = ks2 / power(ks3 + self.beta_node_cubed, 1.0 / 3.0);
+        let phase = ks2 / cube_root(ks3 + self.beta_node_cubed);
         let baryons = (smooth + acoustic) * (phase.sin() / phase);
 
         self.baryon_fraction * baryons + self.cdm_fraction * cdm
@@ -133,4 +138,10 @@ impl<R: Real> TransferFunction<R> {
 fn power<R: Real>(x: R, exponent: f64) -> R {
     let value = x.value().powf(exponent);
     x.chain(value, exponent * value / x.value())
+}
+
+#[inline]
+fn cube_root<R: Real>(x: R) -> R {
+    let root = x.value().cbrt();
+    x.chain(root, root / (3.0 * x.value()))
 }

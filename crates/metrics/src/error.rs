@@ -52,6 +52,17 @@ pub enum Error {
         /// Their correlation.
         correlation: f64,
     },
+    /// The training of a classifier diverged; values many orders of magnitude away from the bulk
+    /// of the first set do this.
+    #[error("the classifier of trial {trial}, fold {fold} diverged in epoch {epoch}")]
+    Diverged {
+        /// Which cross-validation.
+        trial: usize,
+        /// Which fold of it.
+        fold: usize,
+        /// Number of epochs until then.
+        epoch: usize,
+    },
     /// A setting is outside its range.
     #[error("{setting} = {value}: expected {expected}")]
     Setting {

@@ -193,7 +193,9 @@ fn collect(
 ) -> Result<()> {
     let count = thetas.len();
     let read = |chunk: &Output, name| Ok(read_npz(&chunk.path(CHUNK_FILE), name)?.data);
-    let all = |name| Ok(chunks.iter().map(|c| read(c, name)).collect::<Result<Vec<_>>>()?.concat());
+    let all = |name| -> Result<Vec<f64>> {
+        Ok(chunks.iter().map(|c| read(c, name)).collect::<Result<Vec<_>>>()?.concat())
+    };
     let failed = all("failed")?.iter().sum::<f64>() as usize;
     ensure!(failed < count, "every simulation failed, the first for the reason above");
     if failed > 0 {

@@ -1,12 +1,15 @@
 //! Marching squares: the closed level lines of a function given on a grid.
 
+/// A closed line: its points, the last joined to the first.
+pub type Line = Vec<(f64, f64)>;
+
 /// The lines on which the bilinear interpolation of `values` (`[row][column]`, `columns` wide)
 /// crosses `level`, as closed loops of (column, row) positions in units of the grid spacing.
 ///
 /// The outermost rows and columns count as lying below the level, so that every loop closes.
 /// Where a cell could be crossed in two ways, the mean of its corners decides.
-pub fn level_lines(values: &[f64], columns: usize, level: f64) -> Vec<Vec<(f64, f64)>> {
-    let rows = if columns == 0 { 0 } else { values.len() / columns };
+pub fn level_lines(values: &[f64], columns: usize, level: f64) -> Vec<Line> {
+    let rows = values.len().checked_div(columns).unwrap_or(0);
     if rows < 3 || columns < 3 {
         return Vec::new();
     }
@@ -51,7 +54,7 @@ pub fn level_lines(values: &[f64], columns: usize, level: f64) -> Vec<Vec<(f64, 
     }
     let position = |edge: usize| {
         let (r, c) = ((edge / 2) / columns, (edge / 2) % columns);
-        let (r1, c1) = if edge % 2 == 0 { (r, c + 1) } else { (r + 1, c) };
+        let (r1, c1) = if edge.is_multiple_of(2) { (r, c + 1) } else { (r + 1, c) };
         let value = |r: usize, c: usize| {
             let border = r == 0 || r + 1 == rows || c == 0 || c + 1 == columns;
             if border { values[r * columns + c].min(level) } else { values[r * columns + c] }

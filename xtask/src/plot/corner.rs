@@ -5,6 +5,7 @@
 //! share their horizontal axis, all cells of a row their vertical one.
 
 use super::axis::{Axis, LABEL_SIZE, Panel, Scale};
+use super::contour::Line;
 use super::density::{Density1, Density2, density_1d, quantile};
 use super::error::{PlotError, Result, check_finite};
 use super::svg::{Anchor, Font, INK, PALETTE, Rect, Stroke, Svg, path_data};
@@ -50,8 +51,8 @@ const BOTTOM: f64 = 42.0;
 /// What is drawn of one posterior.
 struct Layer {
     densities: Vec<Density1>,
-    /// Regions of the pairs (row, column) with column < row, row by row.
-    regions: Vec<Vec<Vec<Vec<(f64, f64)>>>>,
+    /// Of each pair (row, column) with column < row, row by row: of each region its outlines.
+    regions: Vec<Vec<Vec<Line>>>,
 }
 
 /// Draws the corner plot; the first posterior lies on top.
@@ -199,13 +200,7 @@ fn draw_density(svg: &mut Svg, panel: &Panel, density: &Density1, colour: &str) 
     svg.polyline(&outline, Stroke::solid(colour, 1.5));
 }
 
-fn draw_regions(
-    svg: &mut Svg,
-    panel: &Panel,
-    regions: &[Vec<Vec<(f64, f64)>>],
-    colour: &str,
-    index: usize,
-) {
+fn draw_regions(svg: &mut Svg, panel: &Panel, regions: &[Vec<Line>], colour: &str, index: usize) {
     for (lines, (_, opacity)) in regions.iter().zip(REGIONS) {
         let mut data = String::new();
         for line in lines {
@@ -317,7 +312,7 @@ mod tests {
         let positive: Vec<f64> = samples(4000, 3).iter().map(|v| v.abs()).collect();
         let run = posterior("run", &positive);
         let layers = [layer(&names, &run).unwrap()];
-        let x = shared_axis(0, &names, &[run.clone()], &layers).unwrap();
+        let x = shared_axis(0, &names, std::slice::from_ref(&run), &layers).unwrap();
         let y = shared_axis(1, &names, &[run], &layers).unwrap();
         assert_eq!(x.lo, 0.0);
         assert!(y.hi > 9.0 && y.lo < 0.01);

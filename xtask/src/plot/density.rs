@@ -14,7 +14,7 @@
 //! two dimensions: with a bias of fourth order these are the powers that balance bias and noise.
 //! n counts *independent* samples: for a Markov chain, its effective sample size.
 
-use super::contour::level_lines;
+use super::contour::{Line, level_lines};
 use super::error::{PlotError, Result, check_finite};
 
 /// Fewest samples a density is drawn of.
@@ -188,7 +188,7 @@ impl Density2 {
 
     /// The closed lines around the densest region that holds `share` (0 to 1) of the mass. They
     /// may reach slightly beyond hard bounds, where the drawing is to be cut.
-    pub fn contour(&self, share: f64) -> Vec<Vec<(f64, f64)>> {
+    pub fn contour(&self, share: f64) -> Vec<Line> {
         let lines = level_lines(&self.p, NODES_2D, self.level(share));
         lines.into_iter().map(|l| l.into_iter().map(|p| self.point(p)).collect()).collect()
     }

@@ -63,7 +63,9 @@ pub fn maps(rows: &[(String, Vec<Map>)], size_deg: f64, quantity: &str) -> Resul
             svg.image(area, &uri, (map.npix as f64) < 1.5 * SIDE);
             let panel = Panel { area, x: sky, y: sky };
             panel.frame(&mut svg);
-            panel.x_ticks(&mut svg, 4, last.then_some(0.6 * GAP));
+            // A label at the end of a map would touch the one at the beginning of the next.
+            let overhang = if c + 1 == row.len() { 12.0 } else { 0.4 * GAP };
+            panel.x_ticks(&mut svg, 4, last.then_some(overhang));
             panel.y_ticks(&mut svg, 4, c == 0);
             if r == 0 || row[c].title != rows[0].1.get(c).map_or("", |m| &m.title) {
                 let at = (area.x + 0.5 * SIDE, top - 7.0);

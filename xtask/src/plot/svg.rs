@@ -11,7 +11,7 @@ use super::markup;
 
 /// Colours of successive data sets: distinct in grey, for colour-blind readers and on both dark
 /// and light backgrounds.
-pub const PALETTE: [&str; 6] = ["#2f6fb7", "#e0763a", "#2a9a70", "#b04a97", "#b59a16", "#7a8290"];
+pub const PALETTE: [&str; 6] = ["#3878c4", "#e0763a", "#2a9a70", "#b04a97", "#b59a16", "#7a8290"];
 
 /// Colour of axes and text: that of the surrounding page.
 pub const INK: &str = "currentColor";

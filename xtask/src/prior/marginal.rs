@@ -16,19 +16,9 @@ pub struct Marginal {
     /// Standard deviation before truncation.
     pub sd: f64,
     /// Lower edge; none by default.
-    #[serde(default = "minus_infinity")]
-    pub lower: f64,
+    pub lower: Option<f64>,
     /// Upper edge; none by default.
-    #[serde(default = "infinity")]
-    pub upper: f64,
-}
-
-fn minus_infinity() -> f64 {
-    f64::NEG_INFINITY
-}
-
-fn infinity() -> f64 {
-    f64::INFINITY
+    pub upper: Option<f64>,
 }
 
 impl Marginal {
@@ -37,26 +27,38 @@ impl Marginal {
     /// # Errors
     /// Naming the parameter and the number that is wrong.
     pub fn validate(&self) -> Result<()> {
-        let Self { name, mean, sd, lower, upper } = self;
+        let Self { name, mean, sd, .. } = self;
+        let (lower, upper) = self.edges();
         ensure!(mean.is_finite(), "prior of {name}: mean = {mean} must be finite");
         ensure!(sd.is_finite() && *sd > 0.0, "prior of {name}: sd = {sd} must be positive");
         ensure!(lower < upper, "prior of {name}: lower = {lower} must be below upper = {upper}");
         ensure!(
-            *lower < f64::INFINITY && *upper > f64::NEG_INFINITY && self.mass() > 1e-10,
+            lower < f64::INFINITY && upper > f64::NEG_INFINITY && self.mass() > 1e-10,
             "prior of {name}: [{lower}, {upper}] holds almost nothing of the normal distribution \
              with mean {mean} and sd {sd}"
         );
         Ok(())
     }
 
+    /// The edges; infinite where there is none.
+    pub fn edges(&self) -> (f64, f64) {
+        (self.lower.unwrap_or(f64::NEG_INFINITY), self.upper.unwrap_or(f64::INFINITY))
+    }
+
+    /// True within the edges.
+    fn contains(&self, value: f64) -> bool {
+        let (lower, upper) = self.edges();
+        lower <= value && value <= upper
+    }
+
     /// Lower edge in standard deviations from the mean.
     fn lower_edge(&self) -> f64 {
-        (self.lower - self.mean) / self.sd
+        (self.edges().0 - self.mean) / self.sd
     }
 
     /// Upper edge in standard deviations from the mean.
     fn upper_edge(&self) -> f64 {
-        (self.upper - self.mean) / self.sd
+        (self.edges().1 - self.mean) / self.sd
     }
 
     /// Mass of the untruncated normal between the edges.
@@ -67,7 +69,7 @@ impl Marginal {
 
     /// Log density at `value`; minus infinity outside the edges.
     pub fn log_density(&self, value: f64) -> f64 {
-        if !(self.lower..=self.upper).contains(&value) {
+        if !self.contains(value) {
             return f64::NEG_INFINITY;
         }
         let x = (value - self.mean) / self.sd;
@@ -92,7 +94,7 @@ impl Marginal {
         let all = self.mass();
         let tail = all * lower_tail(-u.abs());
         let (sign, edge, limit) =
-            if u <= 0.0 { (1.0, lower, self.lower) } else { (-1.0, -upper, self.upper) };
+            if u <= 0.0 { (1.0, lower, self.edges().0) } else { (-1.0, -upper, self.edges().1) };
         let (x, value) = if edge.is_finite() {
             let width = width_with_mass(edge, tail);
             (edge + width, limit + sign * self.sd * width)
@@ -105,7 +107,7 @@ impl Marginal {
 
     /// Inverse of [`Marginal::from_normal`]; infinite at the edges, NaN outside them.
     pub fn to_normal(&self, value: f64) -> f64 {
-        if !(self.lower..=self.upper).contains(&value) {
+        if !self.contains(value) {
             return f64::NAN;
         }
         let (lower, upper) = (self.lower_edge(), self.upper_edge());
@@ -114,12 +116,12 @@ impl Marginal {
             return x;
         }
         let below = if lower.is_finite() {
-            mass(lower, (value - self.lower) / self.sd)
+            mass(lower, (value - self.edges().0) / self.sd)
         } else {
             lower_tail(x)
         };
         let above = if upper.is_finite() {
-            mass(-upper, (self.upper - value) / self.sd)
+            mass(-upper, (self.edges().1 - value) / self.sd)
         } else {
             lower_tail(-x)
         };

@@ -89,8 +89,8 @@ fn impossible_priors_are_named() {
 }
 
 fn edges() -> impl Strategy<Value = Marginal> {
-    let upper = prop_oneof![Just(f64::INFINITY), 0.1..3.0];
-    let lower = prop_oneof![Just(f64::NEG_INFINITY), -3.0..-0.1];
+    let upper = proptest::option::of(0.1..3.0);
+    let lower = proptest::option::of(-3.0..-0.1);
     (-1.0..1.0, 0.3..2.0, lower, upper).prop_map(|(mean, sd, lower, upper)| Marginal {
         name: "x".into(),
         mean,
@@ -104,7 +104,8 @@ proptest! {
     #[test]
     fn coordinates_invert_and_carry_the_density(marginal in edges(), u in -8.0..8.0) {
         let (value, derivative) = marginal.from_normal(u);
-        prop_assert!(marginal.lower <= value && value <= marginal.upper);
+        let (lower, upper) = marginal.edges();
+        prop_assert!(lower <= value && value <= upper);
         // N(u; 0, 1) = p(theta) dtheta/du: in u the prior is standard normal.
         let log_normal = -0.5 * u * u - 0.5 * (2.0 * std::f64::consts::PI).ln();
         let through = marginal.log_density(value) + derivative.ln();

@@ -45,7 +45,7 @@ impl Reference {
         let field = |name| self.field(name).map(|t| to_html(&t));
         let mut out = String::new();
         if let Some(author) = field("author") {
-            out.push_str(&format!("{author}. "));
+            out.push_str(&format!("{}. ", author.trim_end_matches('.')));
         }
         if let Some(title) = field("title") {
             out.push_str(&format!("<i>{title}</i>. "));

@@ -5,56 +5,60 @@ use crate::plot::axis::{fixed, with_error};
 use crate::plot::corner::{Parameter, Posterior};
 use crate::plot::density::quantile;
 
-/// Mean, standard deviation and quantiles of every parameter, a block of columns for each
-/// posterior, with the truth and each posterior's distance from it where it is known.
+/// Mean and standard deviation of every parameter in every posterior, the central interval if
+/// there is one posterior only, and the distance from the truth where that is known.
 pub fn posterior_table(parameters: &[Parameter], posteriors: &[Posterior]) -> Table {
     let known = parameters.iter().any(|p| p.truth.is_some());
+    let alone = posteriors.len() == 1;
     let mut columns = vec!["parameter".to_owned()];
-    if known {
-        columns.push("truth".to_owned());
-    }
+    columns.extend(known.then(|| "truth".to_owned()));
     for posterior in posteriors {
         columns.push(posterior.name.clone());
-        columns.push("16 % … 84 %".to_owned());
-        if known {
-            columns.push("offset".to_owned());
-        }
+        columns.extend(alone.then(|| "16 % … 84 %".to_owned()));
+        columns.extend(known.then(|| "offset".to_owned()));
     }
     let rows = parameters.iter().enumerate().map(|(i, parameter)| {
         let mut row = vec![parameter.label.clone()];
-        if known {
-            row.push(parameter.truth.map_or("–".to_owned(), |t| fixed(t, 4)));
-        }
+        row.extend(known.then(|| parameter.truth.map_or(NONE.to_owned(), |t| fixed(t, 4))));
         for posterior in posteriors {
             let mut x = posterior.column(i, parameters.len());
-            if x.is_empty() {
-                row.extend(["–".to_owned(), "–".to_owned()]);
-                row.extend(known.then(|| "–".to_owned()));
-                continue;
-            }
             x.sort_by(f64::total_cmp);
             let (mean, sd) = moments(&x);
-            row.push(with_error(mean, sd));
-            let decimals = if sd > 0.0 { (1.0 - sd.log10().floor()).clamp(0.0, 9.0) } else { 4.0 };
-            let end = |q| fixed(quantile(&x, q), decimals as usize);
-            row.push(format!("{} … {}", end(0.16), end(0.84)));
-            if known {
-                let offset = |t: f64| {
-                    let sign = if mean < t { "−" } else { "+" };
-                    format!("{sign}{:.2} $σ$", ((mean - t) / sd).abs())
-                };
-                row.push(parameter.truth.filter(|_| sd > 0.0).map_or("–".to_owned(), offset));
-            }
+            row.push(if x.is_empty() { NONE.to_owned() } else { with_error(mean, sd) });
+            row.extend(alone.then(|| interval(&x, sd)));
+            row.extend(known.then(|| offset(mean, sd, parameter.truth)));
         }
         row
     });
-    let caption = if known {
-        "Mean ± standard deviation, central 68 % interval, and distance of the mean from the \
-         truth in standard deviations."
-    } else {
-        "Mean ± standard deviation and central 68 % interval."
-    };
-    Table { caption: caption.to_owned(), columns, rows: rows.collect() }
+    let mut caption = "Mean ± standard deviation".to_owned();
+    if alone {
+        caption.push_str(", central 68 % interval");
+    }
+    if known {
+        caption.push_str(", distance of the mean from the truth in standard deviations");
+    }
+    caption.push('.');
+    Table { caption, columns, rows: rows.collect() }
+}
+
+/// What stands in a table where there is no number.
+const NONE: &str = "–";
+
+/// The central 68 % of sorted samples, to two digits of their standard deviation.
+fn interval(sorted: &[f64], sd: f64) -> String {
+    if sorted.is_empty() {
+        return NONE.to_owned();
+    }
+    let decimals = if sd > 0.0 { (1.0 - sd.log10().floor()).clamp(0.0, 9.0) } else { 4.0 };
+    let end = |q| fixed(quantile(sorted, q), decimals as usize);
+    format!("{} … {}", end(0.16), end(0.84))
+}
+
+/// Distance of a mean from the truth in standard deviations.
+fn offset(mean: f64, sd: f64, truth: Option<f64>) -> String {
+    let Some(truth) = truth.filter(|_| sd > 0.0) else { return NONE.to_owned() };
+    let sign = if mean < truth { "−" } else { "+" };
+    format!("{sign}{:.2} $σ$", ((mean - truth) / sd).abs())
 }
 
 /// Caption of a corner plot.
@@ -91,6 +95,7 @@ fn moments(x: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice::from_ref;
 
     #[test]
     fn the_table_holds_moments_quantiles_and_offsets() {
@@ -98,10 +103,13 @@ mod tests {
         let free = (f64::NEG_INFINITY, f64::INFINITY);
         let parameter = Parameter { label: "a".into(), bounds: free, truth: Some(0.6) };
         let run = Posterior { name: "run".into(), samples: &samples, effective: Some(50.0) };
-        let table = posterior_table(&[parameter.clone()], &[run.clone()]);
+        let table = posterior_table(from_ref(&parameter), from_ref(&run));
         assert_eq!(table.columns, ["parameter", "truth", "run", "16 % … 84 %", "offset"]);
         // Standard deviation of 0, 0.01, .. 1: 0.29300.
         assert_eq!(table.rows[0], ["a", "0.6000", "0.50 ± 0.29", "0.16 … 0.84", "−0.34 $σ$"]);
+        let both = posterior_table(from_ref(&parameter), &[run.clone(), run.clone()]);
+        assert_eq!(both.columns, ["parameter", "truth", "run", "offset", "run", "offset"]);
+        assert_eq!(both.rows[0].len(), both.columns.len());
         let caption = corner_caption(&[parameter], &[run]);
         assert!(caption.contains("run (101 draws, at least 50 independent)"));
     }

@@ -1,0 +1,318 @@
+//! The two posteriors of a map as densities to sample: full-field and power-spectrum.
+//!
+//! Both use the prior's normal coordinates `u` for the six parameters, in which the prior is
+//! N(0, 1); the full-field posterior continues with the whitened latents. Chains of the full field
+//! start from the power-spectrum posterior of the same map, which also sets their first metric:
+//! nothing of it remains in the result, and no truth is used.
+
+use anyhow::{Context, Result, bail};
+use hmc::{
+    Ascent, AscentSettings, Integrator, LogDensity, LogDensityError, Metric, MetricSettings,
+    Settings, ascend,
+};
+use lognormal_sim::{Cosmology, PowerSpectrumLikelihood, Randomness, Simulator, WhitenedDensity};
+
+use crate::prior::{DIM, Prior};
+
+/// A simulator error as the sampler sees it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DensityError(#[from] lognormal_sim::Error);
+
+impl LogDensityError for DensityError {
+    fn is_recoverable(&self) -> bool {
+        self.0.is_recoverable()
+    }
+}
+
+/// Posterior of the parameters given the band powers of a map.
+pub struct PowerSpectrumPosterior<'a> {
+    likelihood: &'a PowerSpectrumLikelihood,
+    prior: &'a Prior,
+}
+
+impl<'a> PowerSpectrumPosterior<'a> {
+    /// Posterior for a likelihood and a prior.
+    pub fn new(likelihood: &'a PowerSpectrumLikelihood, prior: &'a Prior) -> Self {
+        Self { likelihood, prior }
+    }
+}
+
+impl LogDensity for PowerSpectrumPosterior<'_> {
+    type Error = DensityError;
+
+    fn dim(&self) -> usize {
+        DIM
+    }
+
+    fn log_density_and_gradient(
+        &mut self,
+        position: &[f64],
+        gradient: &mut [f64],
+    ) -> Result<f64, DensityError> {
+        let u = leading(position);
+        let (theta, slope) = self.prior.from_normal(&u);
+        let cosmology = Cosmology::from_parameters(&theta)?;
+        let likelihood = self.likelihood.log_likelihood(&cosmology.with_derivatives())?;
+        for k in 0..DIM {
+            gradient[k] = likelihood.gradient[k] * slope[k] - u[k];
+        }
+        Ok(likelihood.value - half_square(&u))
+    }
+}
+
+/// Joint posterior of the parameters and the whitened latents given a map.
+pub struct FullFieldPosterior<'a> {
+    density: WhitenedDensity<'a>,
+    prior: &'a Prior,
+}
+
+impl<'a> FullFieldPosterior<'a> {
+    /// Posterior for an observed map `[bin][y][x]` and a prior.
+    ///
+    /// # Errors
+    /// A map that does not fit the survey.
+    pub fn new(simulator: &'a Simulator, map: &[f64], prior: &'a Prior) -> Result<Self> {
+        Ok(Self { density: WhitenedDensity::new(simulator, map.to_vec())?, prior })
+    }
+
+    /// Noise-free convergence `[bin][y][x]` at a position.
+    ///
+    /// # Errors
+    /// Parameters outside the model's domain.
+    pub fn convergence(&mut self, position: &[f64]) -> Result<Vec<f64>> {
+        let (theta, _) = self.prior.from_normal(&leading(position));
+        let cosmology = Cosmology::from_parameters(&theta)?;
+        Ok(self.density.convergence(&cosmology, &position[DIM..])?)
+    }
+
+    /// A starting point: parameters from `start`, latents that fit the map with them.
+    pub fn start(&self, start: &Start, seed: u64, chain: u64) -> Vec<f64> {
+        let mut randomness = Randomness::new(seed, chain);
+        let mut position = start.draw(&mut randomness).to_vec();
+        position.extend(randomness.normals::<f64>(self.density.dim()));
+        position
+    }
+}
+
+impl LogDensity for FullFieldPosterior<'_> {
+    type Error = DensityError;
+
+    fn dim(&self) -> usize {
+        DIM + self.density.dim()
+    }
+
+    fn log_density_and_gradient(
+        &mut self,
+        position: &[f64],
+        gradient: &mut [f64],
+    ) -> Result<f64, DensityError> {
+        let u = leading(position);
+        let (theta, slope) = self.prior.from_normal(&u);
+        let cosmology = Cosmology::from_parameters(&theta)?;
+        let (value, parameters) =
+            self.density.evaluate(&cosmology, &position[DIM..], &mut gradient[DIM..])?;
+        for k in 0..DIM {
+            gradient[k] = parameters[k] * slope[k] - u[k];
+        }
+        Ok(value - half_square(&u))
+    }
+}
+
+/// Parameters of a sampled position.
+pub fn parameters(prior: &Prior, position: &[f64]) -> [f64; DIM] {
+    prior.from_normal(&leading(position)).0
+}
+
+/// What suits the full-field posterior: whitened latents are nearly standard normal, so that part
+/// of the dynamics is solved exactly, and only the parameters' block of the metric adapts.
+pub fn full_field_settings() -> Settings {
+    Settings {
+        integrator: Integrator::ExactNormal,
+        metric: MetricSettings { dense: DIM, adapted: Some(DIM) },
+        ..Settings::default()
+    }
+}
+
+/// What suits the power-spectrum posterior: six correlated parameters.
+pub fn power_spectrum_settings() -> Settings {
+    Settings { metric: MetricSettings { dense: DIM, adapted: Some(DIM) }, ..Settings::default() }
+}
+
+/// A normal approximation of the power-spectrum posterior in the coordinates `u`.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Its maximum.
+    mode: [f64; DIM],
+    /// Its covariance and the lower Cholesky factor of it.
+    covariance: [[f64; DIM]; DIM],
+    factor: [[f64; DIM]; DIM],
+    /// Gradient evaluations it took.
+    pub gradients: u64,
+}
+
+/// Starting points are spread this many times wider than the approximation.
+const OVERDISPERSION: f64 = 2.0;
+
+impl Start {
+    /// Climbs to the maximum from several draws of the prior, and measures the curvature there.
+    ///
+    /// # Errors
+    /// When no draw of the prior leads to a maximum.
+    pub fn find(posterior: &mut PowerSpectrumPosterior<'_>, seed: u64) -> Result<Self> {
+        let mut best: Option<Ascent> = None;
+        let mut gradients = 0;
+        let settings = AscentSettings::default();
+        for attempt in 0..20 {
+            let mut randomness = Randomness::new(seed, attempt);
+            let from: Vec<f64> = randomness.normals(DIM);
+            let Ok(ascent) = ascend(posterior, from, &settings, |_, _| true) else { continue };
+            gradients += ascent.gradients;
+            if best.as_ref().is_none_or(|best| ascent.log_density > best.log_density) {
+                best = Some(ascent);
+            }
+            if attempt >= 2 && best.is_some() {
+                break;
+            }
+        }
+        let Some(best) = best else {
+            bail!("no draw of the prior led to parameters that fit the power spectrum of the map");
+        };
+        let mode = leading(&best.position);
+        let covariance = laplace_covariance(posterior, &mode)?;
+        let factor = cholesky(&covariance)
+            .context("the covariance of the power-spectrum posterior is singular")?;
+        Ok(Self { mode, covariance, factor, gradients: gradients + 2 * DIM as u64 })
+    }
+
+    /// A starting point of chain number `chain`.
+    #[must_use]
+    pub fn position(&self, seed: u64, chain: u64) -> [f64; DIM] {
+        self.draw(&mut Randomness::new(seed, chain))
+    }
+
+    /// An overdispersed draw.
+    fn draw(&self, randomness: &mut Randomness) -> [f64; DIM] {
+        let normal: [f64; DIM] = std::array::from_fn(|_| randomness.normal());
+        std::array::from_fn(|i| {
+            let spread: f64 = self.factor[i].iter().zip(&normal).map(|(f, n)| f * n).sum();
+            self.mode[i] + OVERDISPERSION * spread
+        })
+    }
+
+    /// The metric it suggests for `dim` coordinates: this covariance for the parameters, unit for
+    /// the whitened latents.
+    ///
+    /// # Errors
+    /// None in practice: the covariance was factorised before.
+    pub fn metric(&self, dim: usize) -> Result<Metric> {
+        let mut location = vec![0.0; dim];
+        location[..DIM].copy_from_slice(&self.mode);
+        Metric::diagonal(location, vec![1.0; dim])
+            .with_leading_covariance(self.covariance.as_flattened())
+            .context("the covariance of the power-spectrum posterior is singular")
+    }
+}
+
+/// Inverse of minus the Hessian, by central differences of the gradient.
+fn laplace_covariance(
+    posterior: &mut PowerSpectrumPosterior<'_>,
+    mode: &[f64; DIM],
+) -> Result<[[f64; DIM]; DIM]> {
+    const STEP: f64 = 1e-3;
+    let mut precision = [[0.0; DIM]; DIM];
+    for k in 0..DIM {
+        let mut gradient_at = |sign: f64| -> Result<[f64; DIM]> {
+            let mut position = *mode;
+            position[k] += sign * STEP;
+            let mut gradient = [0.0; DIM];
+            posterior
+                .log_density_and_gradient(&position, &mut gradient)
+                .context("curvature of the power-spectrum posterior")?;
+            Ok(gradient)
+        };
+        let (above, below) = (gradient_at(1.0)?, gradient_at(-1.0)?);
+        for l in 0..DIM {
+            let derivative = (above[l] - below[l]) / (2.0 * STEP);
+            precision[k][l] -= 0.5 * derivative;
+            precision[l][k] -= 0.5 * derivative;
+        }
+    }
+    // Directions without curvature are at least as narrow as the prior.
+    let mut ridge = 0.0;
+    let factor = loop {
+        let mut regular = precision;
+        for (k, row) in regular.iter_mut().enumerate() {
+            row[k] += ridge;
+        }
+        match cholesky(&regular) {
+            Some(factor) => break factor,
+            None => ridge = f64::max(0.1, 2.0 * ridge),
+        }
+    };
+    Ok(inverse_from_factor(&factor))
+}
+
+fn cholesky(a: &[[f64; DIM]; DIM]) -> Option<[[f64; DIM]; DIM]> {
+    let mut l = [[0.0; DIM]; DIM];
+    for i in 0..DIM {
+        for j in 0..=i {
+            let sum: f64 = a[i][j] - (0..j).map(|k| l[i][k] * l[j][k]).sum::<f64>();
+            if i == j {
+                if sum.is_nan() || sum <= 0.0 {
+                    return None;
+                }
+                l[i][i] = sum.sqrt();
+            } else {
+                l[i][j] = sum / l[j][j];
+            }
+        }
+    }
+    Some(l)
+}
+
+/// `(L L^T)^-1`.
+fn inverse_from_factor(l: &[[f64; DIM]; DIM]) -> [[f64; DIM]; DIM] {
+    let mut inverse = [[0.0; DIM]; DIM];
+    for column in 0..DIM {
+        for i in column..DIM {
+            let unit = if i == column { 1.0 } else { 0.0 };
+            let sum: f64 = (column..i).map(|k| l[i][k] * inverse[k][column]).sum();
+            inverse[i][column] = (unit - sum) / l[i][i];
+        }
+    }
+    std::array::from_fn(|i| {
+        std::array::from_fn(|j| (0..DIM).map(|k| inverse[k][i] * inverse[k][j]).sum())
+    })
+}
+
+fn leading(position: &[f64]) -> [f64; DIM] {
+    std::array::from_fn(|k| position[k])
+}
+
+fn half_square(u: &[f64; DIM]) -> f64 {
+    0.5 * u.iter().map(|x| x * x).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inverse_restores_the_matrix() {
+        let a: [[f64; DIM]; DIM] = std::array::from_fn(|i| {
+            std::array::from_fn(|j| {
+                let off = ((i * j) as f64 + 1.0).sin() * 0.3;
+                if i == j { 2.0 + i as f64 } else { off }
+            })
+        });
+        let inverse = inverse_from_factor(&cholesky(&a).unwrap());
+        for i in 0..DIM {
+            for j in 0..DIM {
+                let product: f64 = (0..DIM).map(|k| a[i][k] * inverse[k][j]).sum();
+                assert!((product - if i == j { 1.0 } else { 0.0 }).abs() < 1e-12);
+            }
+        }
+        assert!(cholesky(&[[0.0; DIM]; DIM]).is_none());
+    }
+}

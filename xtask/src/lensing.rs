@@ -1,0 +1,16 @@
+//! The lensing study: what its tasks compute, and how their results are told.
+//!
+//! `observation` -> `spectra` -> `power-spectrum` and `full-field` -> `comparison` -> report. The
+//! posterior of a map that a user brings goes through the same steps, without a known truth.
+
+mod comparison;
+mod inference;
+mod measurement;
+mod profile;
+mod report;
+
+pub use comparison::{Comparison, compare};
+pub use inference::{Method, Problem, draw_posterior};
+pub use measurement::{Measurement, measure};
+pub use profile::{C2stProfile, Profile};
+pub use report::{ReportInputs, write_report};

@@ -1,0 +1,96 @@
+//! How much more the full field tells than its power spectra.
+
+use anyhow::Result;
+use lognormal_sim::PARAMETERS;
+use metrics::{C2st, FigureOfMerit, Samples, c2st, figure_of_merit};
+use serde::{Deserialize, Serialize};
+
+use super::C2stProfile;
+use crate::arrays::Array;
+use crate::prior::DIM;
+use crate::progress::Progress;
+
+/// Pairs of parameters whose Figure of Merit is compared: those of the published tables.
+const PAIRS: [(usize, usize); 3] = [(0, 2), (0, 5), (2, 5)];
+
+/// The two posteriors against each other.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Comparison {
+    /// Figures of Merit.
+    pub figures_of_merit: Vec<FigureOfMeritPair>,
+    /// Accuracy with which a classifier tells the posteriors apart.
+    pub c2st: C2st,
+}
+
+/// Figure of Merit of one pair of parameters.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct FigureOfMeritPair {
+    /// The parameters.
+    pub parameters: (String, String),
+    /// From the full field.
+    pub full_field: FigureOfMerit,
+    /// From the power spectra.
+    pub power_spectrum: FigureOfMerit,
+}
+
+/// Compares draws `[chain, draw, parameter]` of the two posteriors.
+///
+/// # Errors
+/// With too few draws, or draws that are all the same.
+pub fn compare(
+    full_field: &Array,
+    power_spectrum: &Array,
+    c2st: &C2stProfile,
+) -> Result<Comparison> {
+    let full = Samples::new(&full_field.data, full_field.shape[0], &PARAMETERS)?;
+    let power = Samples::new(&power_spectrum.data, power_spectrum.shape[0], &PARAMETERS)?;
+    let figures_of_merit = PAIRS
+        .iter()
+        .map(|&(a, b)| {
+            Ok(FigureOfMeritPair {
+                parameters: (PARAMETERS[a].to_owned(), PARAMETERS[b].to_owned()),
+                full_field: figure_of_merit(&full, a, b)?,
+                power_spectrum: figure_of_merit(&power, a, b)?,
+            })
+        })
+        .collect::<Result<_>>()?;
+    let draws = c2st.draws.min(full_field.data.len() / DIM).min(power_spectrum.data.len() / DIM);
+    let classifier = &c2st.classifier;
+    let trainings = (classifier.repetitions + classifier.null_repetitions) * classifier.folds;
+    let progress = Progress::new("classifiers", trainings);
+    let c2st = self::c2st(
+        &thin(&full_field.data, draws),
+        &thin(&power_spectrum.data, draws),
+        DIM,
+        classifier,
+        &|_| progress.step(0, ""),
+    )?;
+    progress.finish();
+    Ok(Comparison { figures_of_merit, c2st })
+}
+
+/// `count` evenly spaced draws.
+fn thin(samples: &[f64], count: usize) -> Vec<f64> {
+    let available = samples.len() / DIM;
+    (0..count)
+        .flat_map(|k| {
+            let draw = k * available / count;
+            samples[draw * DIM..(draw + 1) * DIM].iter().copied()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_whole_draws_and_spreads_them() {
+        let samples: Vec<f64> = (0..10 * DIM).map(|i| (i / DIM) as f64).collect();
+        let thinned = thin(&samples, 4);
+        let draws: Vec<f64> = thinned.iter().step_by(DIM).copied().collect();
+        assert_eq!(draws, [0.0, 2.0, 5.0, 7.0]);
+        assert_eq!(thinned.len(), 4 * DIM);
+        assert_eq!(thin(&samples, 10), samples);
+    }
+}

@@ -1,0 +1,234 @@
+//! Chains run to their end: started, shown, checkpointed, continued, judged.
+
+mod diagnostics;
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use hmc::{
+    Chain, ChainRun, Checkpoint, CheckpointRef, Event, Gradients, Kernel, LogDensity, Metric,
+    Phase, Record, RunSettings, Settings, run_chains,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::prior::DIM;
+use crate::progress::Progress;
+use crate::study::{Workspace, load_checkpoint, save_checkpoint};
+
+pub use diagnostics::{DIAGNOSTICS, Diagnostics, SAMPLES};
+
+/// Least time between checkpoints of a chain.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Size of a run.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplerConfig {
+    /// Independent chains.
+    pub chains: usize,
+    /// Iterations of warm-up of each chain.
+    pub warmup: usize,
+    /// Draws kept of each chain.
+    pub draws: usize,
+    /// Deepest tree.
+    pub max_depth: u32,
+    /// Mean acceptance probability that the step size is tuned to.
+    #[serde(default = "default_target_accept")]
+    pub target_accept: f64,
+}
+
+fn default_target_accept() -> f64 {
+    Settings::default().target_accept
+}
+
+impl Default for SamplerConfig {
+    fn default() -> Self {
+        let target_accept = default_target_accept();
+        Self { chains: 4, warmup: 300, draws: 1000, max_depth: 6, target_accept }
+    }
+}
+
+impl SamplerConfig {
+    /// The sampler's settings; `initial` holds what does not depend on the size of the run.
+    fn settings(&self, initial: &Settings) -> Settings {
+        Settings {
+            warmup: self.warmup,
+            kernel: Kernel::Nuts { max_depth: self.max_depth },
+            target_accept: self.target_accept,
+            ..initial.clone()
+        }
+    }
+}
+
+/// A posterior to sample: how to evaluate it, where to start, what to keep.
+pub struct Target<'a, D> {
+    /// Makes one evaluator; each chain has its own.
+    pub density: &'a (dyn Fn() -> Result<D> + Sync),
+    /// Finds the starting point and first metric of a chain, and counts the gradients it took.
+    pub start: &'a (dyn Fn(&mut D, u64) -> Result<(Vec<f64>, Metric, u64)> + Sync),
+    /// The cosmological parameters of a position.
+    pub parameters: &'a (dyn Fn(&[f64]) -> [f64; DIM] + Sync),
+    /// Settings that do not depend on the size of the run.
+    pub settings: Settings,
+}
+
+/// What is stored of a chain.
+#[derive(Deserialize)]
+struct Saved {
+    seconds: f64,
+    start_gradients: u64,
+    checkpoint: Checkpoint,
+}
+
+/// A view of [`Saved`] that copies nothing and serialises to the same bytes.
+#[derive(Serialize)]
+struct SavedRef<'a> {
+    seconds: f64,
+    start_gradients: u64,
+    checkpoint: CheckpointRef<'a>,
+}
+
+/// A chain at work.
+struct Started<D> {
+    run: ChainRun<D>,
+    start_gradients: u64,
+}
+
+/// Everything a run of chains left.
+pub struct Sampled {
+    /// Draws `[chain][draw][parameter]`.
+    pub samples: Vec<f64>,
+    records: Vec<Record>,
+    step_sizes: Vec<f64>,
+    start_gradients: u64,
+    gradients: Gradients,
+    seconds: f64,
+}
+
+/// Draws the posterior, continuing from the checkpoints in `workspace` if there are any.
+///
+/// # Errors
+/// If a chain cannot start or fails; what was drawn until then is in the checkpoints.
+pub fn sample<D: LogDensity + Send>(
+    label: &str,
+    workspace: &Workspace,
+    config: &SamplerConfig,
+    seed: u64,
+    target: &Target<D>,
+) -> Result<Sampled> {
+    let begun = Instant::now();
+    let file = |chain: usize| workspace.checkpoint(&format!("chain-{chain}"));
+    let saved: Vec<Option<Saved>> = (0..config.chains).map(|c| load_checkpoint(&file(c))).collect();
+    let earlier = saved.iter().flatten().map(|saved| saved.seconds).fold(0.0, f64::max);
+    let threads = std::thread::available_parallelism()?.get().min(config.chains);
+    let started = start_all(label, config, seed, target, saved, threads)?;
+    let start_gradients: Vec<u64> = started.iter().map(|chain| chain.start_gradients).collect();
+    let mut runs: Vec<ChainRun<D>> = started.into_iter().map(|chain| chain.run).collect();
+
+    let length = config.warmup + config.draws;
+    let done: Vec<usize> = runs.iter().map(|run| run.chain.state().draws()).collect();
+    let progress = Progress::starting_at(label, length, &done);
+    let last_saved: Vec<Mutex<Instant>> = runs.iter().map(|_| Mutex::new(begun)).collect();
+    let failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
+    let save = |chain: usize, checkpoint: CheckpointRef| -> Result<()> {
+        let mut last = last_saved[chain].lock().map_err(|_| anyhow!("a thread panicked"))?;
+        let complete = checkpoint.state.draws() == length;
+        if complete || last.elapsed() >= CHECKPOINT_INTERVAL {
+            let seconds = earlier + begun.elapsed().as_secs_f64();
+            let start_gradients = start_gradients[chain];
+            save_checkpoint(&file(chain), &SavedRef { seconds, start_gradients, checkpoint })
+                .context("a checkpoint cannot be stored")?;
+            *last = Instant::now();
+        }
+        Ok(())
+    };
+    let observer = |event: Event| match event {
+        Event::Progress(now) => {
+            let phase = if now.phase == Phase::Warmup { "warm-up" } else { "sampling" };
+            let remark = format!("{phase}, step {:.3}, {} div.", now.step_size, now.divergences);
+            progress.step(now.chain, remark);
+            ControlFlow::Continue(())
+        }
+        Event::Checkpoint { chain, checkpoint } => match save(chain, checkpoint) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                if let Ok(mut failure) = failure.lock() {
+                    failure.get_or_insert(error);
+                }
+                ControlFlow::Break(())
+            }
+        },
+    };
+    let settings = RunSettings { draws: config.draws, threads, checkpoint_every: 1 };
+    let recorder = |_: &mut D, position: &[f64]| (target.parameters)(position).to_vec();
+    let ending = run_chains(&mut runs, &settings, &recorder, &observer);
+    progress.finish();
+    if let Some(error) = failure.into_inner().map_err(|_| anyhow!("a thread panicked"))? {
+        return Err(error);
+    }
+    ending.map_err(|error| anyhow!("{error}"))?;
+
+    let mut gradients = Gradients::default();
+    for run in &runs {
+        let own = run.chain.state().gradients();
+        gradients.initialisation += own.initialisation;
+        gradients.warmup += own.warmup;
+        gradients.sampling += own.sampling;
+    }
+    Ok(Sampled {
+        samples: runs.iter().flat_map(|run| run.record.values.concat()).collect(),
+        step_sizes: runs.iter().map(|run| run.chain.state().step_size()).collect(),
+        records: runs.into_iter().map(|run| run.record).collect(),
+        start_gradients: start_gradients.iter().sum(),
+        gradients,
+        seconds: earlier + begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// Starts or continues every chain, several at a time.
+fn start_all<D: LogDensity + Send>(
+    label: &str,
+    config: &SamplerConfig,
+    seed: u64,
+    target: &Target<D>,
+    saved: Vec<Option<Saved>>,
+    threads: usize,
+) -> Result<Vec<Started<D>>> {
+    let fresh = saved.iter().filter(|saved| saved.is_none()).count();
+    let progress = (fresh > 0).then(|| Progress::new(&format!("{label}: start"), fresh));
+    let settings = config.settings(&target.settings);
+    let start_one = |index: usize, saved: Option<Saved>| -> Result<Started<D>> {
+        let mut density = (target.density)()?;
+        let Some(saved) = saved else {
+            let (position, metric, start_gradients) = (target.start)(&mut density, index as u64)?;
+            let settings = settings.clone();
+            let chain = Chain::with_metric(density, position, metric, settings, seed, index as u64)
+                .map_err(|error| anyhow!("{error}"))?;
+            progress.iter().for_each(|progress| progress.step(0, ""));
+            return Ok(Started { run: ChainRun::new(chain), start_gradients });
+        };
+        let run =
+            ChainRun::resume(density, saved.checkpoint).map_err(|error| anyhow!("{error}"))?;
+        Ok(Started { run, start_gradients: saved.start_gradients })
+    };
+    let queue = Mutex::new(saved.into_iter().enumerate());
+    let finished: Mutex<Vec<(usize, Result<Started<D>>)>> = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let next = queue.lock().ok().and_then(|mut queue| queue.next());
+            let Some((index, saved)) = next else { return };
+            let started =
+                start_one(index, saved).with_context(|| format!("chain {index} cannot start"));
+            if let Ok(mut finished) = finished.lock() {
+                finished.push((index, started));
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    progress.iter().for_each(Progress::finish);
+    let mut finished = finished.into_inner().map_err(|_| anyhow!("a thread panicked"))?;
+    finished.sort_by_key(|(index, _)| *index);
+    finished.into_iter().map(|(_, started)| started).collect()
+}

@@ -1,0 +1,169 @@
+//! Whether the draws can be trusted, and what they cost.
+
+use anyhow::Result;
+use hmc::{Gradients, Phase, examine};
+use metrics::{ParameterSummary, Samples, summarise};
+use serde::{Deserialize, Serialize};
+
+use super::Sampled;
+use crate::arrays::{Named, write_npz};
+use crate::files::write_json;
+use crate::prior::DIM;
+use crate::study::Workspace;
+
+/// Name of the file of the draws.
+pub const SAMPLES: &str = "samples.npz";
+/// Name of the file of the diagnostics.
+pub const DIAGNOSTICS: &str = "diagnostics.json";
+
+/// Rank-normalised split R-hat below which chains agree (Vehtari et al. 2021, arXiv:1903.08008).
+const R_HAT: f64 = 1.01;
+/// Effective draws that posterior summaries need at least (same source).
+const ESS: f64 = 400.0;
+
+/// What there is to know about a run of chains; written as `diagnostics.json`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Diagnostics {
+    /// What is wrong, in words; empty if nothing is.
+    pub warnings: Vec<String>,
+    /// Moments, quantiles, R-hat and effective sample sizes of each parameter.
+    pub parameters: Vec<ParameterSummary>,
+    /// Gradient evaluations: each costs one simulation and its adjoint.
+    pub gradients: GradientCount,
+    /// Sampling gradients per effective draw of the slowest parameter.
+    pub gradients_per_effective_draw: f64,
+    /// Wall time in seconds, interruptions left out.
+    pub seconds: f64,
+    /// Divergent transitions after warm-up.
+    pub divergences: usize,
+    /// Each chain.
+    pub chains: Vec<ChainDiagnostics>,
+}
+
+/// Where the gradients went.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct GradientCount {
+    /// To find the starting points.
+    pub start: u64,
+    /// To find first step sizes.
+    pub initialisation: u64,
+    /// In warm-up.
+    pub warmup: u64,
+    /// For the draws.
+    pub sampling: u64,
+    /// All of them.
+    pub total: u64,
+}
+
+/// One chain.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ChainDiagnostics {
+    /// Verdict and the numbers behind it.
+    #[serde(flatten)]
+    pub health: hmc::Health,
+    /// Step size after warm-up.
+    pub step_size: f64,
+    /// Mean depth of the trees of the draws.
+    pub mean_depth: f64,
+}
+
+impl Sampled {
+    /// Judges the run.
+    ///
+    /// # Errors
+    /// If the number of draws does not fit that of the chains.
+    pub fn diagnostics(&self) -> Result<Diagnostics> {
+        let names = lognormal_sim::PARAMETERS;
+        let samples = Samples::new(&self.samples, self.records.len(), &names)?;
+        let (parameters, unusable) = match summarise(&samples) {
+            Ok(parameters) => (parameters, None),
+            Err(error) => (Vec::new(), Some(format!("the draws cannot be summarised: {error}"))),
+        };
+        let chains: Vec<ChainDiagnostics> = examine(&self.records)
+            .into_iter()
+            .zip(self.records.iter().zip(&self.step_sizes))
+            .map(|(health, (record, &step_size))| {
+                let depths: Vec<f64> = record
+                    .draws
+                    .iter()
+                    .filter(|draw| draw.phase == Phase::Sampling)
+                    .map(|draw| f64::from(draw.depth))
+                    .collect();
+                ChainDiagnostics { health, step_size, mean_depth: metrics::mean(&depths) }
+            })
+            .collect();
+        let slowest = parameters.iter().map(|p| p.ess_bulk).fold(f64::INFINITY, f64::min);
+        let Gradients { initialisation, warmup, sampling } = self.gradients;
+        let divergences = chains.iter().map(|chain| chain.health.divergences).sum();
+        let mut warnings = warnings(&parameters, &chains, divergences);
+        warnings.extend(unusable);
+        Ok(Diagnostics {
+            warnings,
+            parameters,
+            gradients: GradientCount {
+                start: self.start_gradients,
+                initialisation,
+                warmup,
+                sampling,
+                total: self.start_gradients + self.gradients.total(),
+            },
+            gradients_per_effective_draw: sampling as f64 / slowest,
+            seconds: self.seconds,
+            divergences,
+            chains,
+        })
+    }
+
+    /// Writes `samples.npz` and `diagnostics.json`.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub fn write(&self, workspace: &Workspace) -> Result<()> {
+        let chains = self.records.len();
+        let draws = self.samples.len() / (chains * DIM);
+        write_npz(
+            &workspace.path(SAMPLES),
+            [
+                Named::f64("samples", &[chains, draws, DIM], &self.samples),
+                Named::text("names", &lognormal_sim::PARAMETERS),
+            ],
+        )?;
+        write_json(&workspace.path(DIAGNOSTICS), &self.diagnostics()?)
+    }
+}
+
+/// What is wrong with a run, in words.
+fn warnings(
+    parameters: &[ParameterSummary],
+    chains: &[ChainDiagnostics],
+    divergences: usize,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (index, chain) in chains.iter().enumerate() {
+        if chain.health.verdict != hmc::Verdict::Healthy {
+            warnings.push(format!(
+                "chain {} is {:?}: {:.0} effective draws, step size {:.2e}",
+                index + 1,
+                chain.health.verdict,
+                chain.health.effective_draws,
+                chain.step_size
+            ));
+        }
+    }
+    for parameter in parameters {
+        let ParameterSummary { name, r_hat, ess_bulk, ess_tail, .. } = parameter;
+        if !(*r_hat < R_HAT) {
+            warnings.push(format!("{name}: R-hat {r_hat:.3} is not below {R_HAT}"));
+        }
+        if !(ess_bulk.min(*ess_tail) >= ESS) {
+            warnings.push(format!(
+                "{name}: {ess_bulk:.0} effective draws in the bulk and {ess_tail:.0} in the \
+                 tails; {ESS} are advisable"
+            ));
+        }
+    }
+    if divergences > 0 {
+        warnings.push(format!("{divergences} transitions diverged"));
+    }
+    warnings
+}
