@@ -346,7 +346,7 @@ impl<D: LogDensity> Chain<D> {
         let outcome = match kernel {
             Kernel::Nuts { max_depth } => nuts::transition(
                 &mut dynamics,
-                &self.start,
+                &mut self.start,
                 &mut self.chosen,
                 &mut self.tree,
                 (step_size, max_depth, max_energy_error),

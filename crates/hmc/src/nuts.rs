@@ -27,7 +27,6 @@ use crate::{
 /// beyond the first adds three vectors.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
-    backward: Point,
     forward: Point,
     half: Proposal,
     /// Sum of the momenta of the old trajectory.
@@ -54,10 +53,11 @@ pub struct Outcome {
     pub moved: bool,
 }
 
-/// One transition from `start` (momentum already drawn). The next state is left in `chosen`.
+/// One transition from `start` (momentum already drawn), which becomes the backward end of the
+/// trajectory. The next state is left in `chosen`.
 pub fn transition<D: LogDensity>(
     dynamics: &mut Hamiltonian<D>,
-    start: &Point,
+    start: &mut Point,
     chosen: &mut Proposal,
     work: &mut Workspace,
     (step, max_depth, max_energy_error): (f64, u32, f64),
@@ -65,9 +65,9 @@ pub fn transition<D: LogDensity>(
 ) -> Result<Outcome, D::Error> {
     let initial_energy = start.energy();
     chosen.take(start, initial_energy);
-    work.backward.copy_from(start);
     work.forward.copy_from(start);
     work.rho.clone_from(&start.p);
+    let backward = start;
     let mut log_weight = 0.0;
     let mut outcome = Outcome::default();
     let mut accept_sum = 0.0;
@@ -75,7 +75,7 @@ pub fn transition<D: LogDensity>(
     while outcome.depth < max_depth {
         let forwards = rng.random::<bool>();
         let (end, step) =
-            if forwards { (&mut work.forward, step) } else { (&mut work.backward, -step) };
+            if forwards { (&mut work.forward, step) } else { (&mut *backward, -step) };
         work.seam.clone_from(&end.p);
         let mut half = Half {
             end,
@@ -108,11 +108,8 @@ pub fn transition<D: LogDensity>(
         }
         log_weight = log_add_exp(log_weight, half_log_weight);
 
-        let (far, near) = if forwards {
-            (&work.backward, &work.forward)
-        } else {
-            (&work.forward, &work.backward)
-        };
+        let (far, near) =
+            if forwards { (&*backward, &work.forward) } else { (&work.forward, &*backward) };
         let (old, new, seam) = (&work.rho, &work.sum, &work.seam);
         let first = &work.checkpoints.starts[0].0;
         if turns(|i| old[i] + new[i], &far.p, &near.p)
