@@ -381,7 +381,7 @@ impl<D: LogDensity> Chain<D> {
             self.state.metric.push_gradient(&self.chosen.g, &mut self.state.gradient);
         }
         match phase {
-            Phase::Warmup => self.adapt(draw, outcome.accept, &mut rng)?,
+            Phase::Warmup => self.adapt(draw, &outcome, &mut rng)?,
             Phase::Sampling => self.state.divergences += usize::from(outcome.divergent),
         }
         self.state.draws += 1;
@@ -433,13 +433,16 @@ impl<D: LogDensity> Chain<D> {
     fn adapt(
         &mut self,
         draw: usize,
-        accept: f64,
+        outcome: &nuts::Outcome,
         rng: &mut ChaCha8Rng,
     ) -> Result<(), Error<D::Error>> {
         let settings = &self.state.settings;
         let max_step = settings.integrator.max_step();
         let (adapted, dense) =
             (settings.metric.adapted(self.state.position.len()), settings.metric.dense);
+        // on the way to the typical set every step gains, which is no reason for a smaller one
+        let accept =
+            if self.schedule.is_initial(draw) { outcome.accept } else { outcome.symmetric_accept };
         self.state.averaging.update(accept, settings.target_accept, max_step);
         if let Some(moments) = &mut self.state.moments
             && adapted > 0

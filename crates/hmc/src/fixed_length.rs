@@ -32,6 +32,7 @@ pub fn transition<D: LogDensity>(
         }
     }
     outcome.accept = (initial_energy - energy).exp().min(1.0);
+    outcome.symmetric_accept = 2.0 / (1.0 + (initial_energy - energy).abs().exp());
     if rng.random::<f64>() < outcome.accept {
         chosen.take(start, energy);
         outcome.moved = true;

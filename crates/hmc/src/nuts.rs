@@ -43,6 +43,9 @@ pub struct Workspace {
 pub struct Outcome {
     /// Mean of `min(1, exp(H_0 - H))` over the points visited.
     pub accept: f64,
+    /// Mean of `2 / (1 + exp |H_0 - H|)` over the points visited: at equilibrium it has the same
+    /// expectation to first order, but does not depend on the luck of the initial point.
+    pub symmetric_accept: f64,
     /// Number of doublings, the abandoned one included.
     pub depth: u32,
     /// Integrator steps.
@@ -71,6 +74,7 @@ pub fn transition<D: LogDensity>(
     let mut log_weight = 0.0;
     let mut outcome = Outcome::default();
     let mut accept_sum = 0.0;
+    let mut symmetric_sum = 0.0;
 
     while outcome.depth < max_depth {
         let forwards = rng.random::<bool>();
@@ -90,6 +94,7 @@ pub fn transition<D: LogDensity>(
             outcome.steps += 1;
             let gain = initial_energy - energy;
             accept_sum += gain.exp().min(1.0);
+            symmetric_sum += 2.0 / (1.0 + gain.abs().exp());
             outcome.divergent = -gain > max_energy_error;
             complete = !outcome.divergent && half.add(leaf, energy, gain, rng);
             if !complete {
@@ -121,6 +126,7 @@ pub fn transition<D: LogDensity>(
         add_assign(&mut work.rho, &work.sum);
     }
     outcome.accept = accept_sum / f64::from(outcome.steps);
+    outcome.symmetric_accept = symmetric_sum / f64::from(outcome.steps);
     Ok(outcome)
 }
 

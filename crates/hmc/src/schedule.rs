@@ -45,6 +45,11 @@ impl Schedule {
         Self { warmup, slow_start, window_ends }
     }
 
+    /// Whether transition `draw` belongs to the first fast interval.
+    pub fn is_initial(&self, draw: usize) -> bool {
+        draw < self.slow_start
+    }
+
     /// Whether transition `draw` contributes to a metric estimate.
     pub fn is_slow(&self, draw: usize) -> bool {
         draw >= self.slow_start && self.window_ends.last().is_some_and(|&end| draw < end)

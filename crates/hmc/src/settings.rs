@@ -17,7 +17,9 @@ pub struct Settings {
     pub integrator: Integrator,
     /// Which coordinates of the metric adapt.
     pub metric: MetricSettings,
-    /// Mean acceptance probability the step size is tuned to, in (0, 1). Default 0.8.
+    /// Mean acceptance probability the step size is tuned to, in (0, 1). Default 0.8. After the
+    /// first fast interval its symmetric form `2 / (1 + exp |dH|)` is used, which has the same mean
+    /// at equilibrium with less noise.
     pub target_accept: f64,
     /// First step size; `None` (default) finds one of the right order by doubling and halving.
     pub initial_step: Option<f64>,
