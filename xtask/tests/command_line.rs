@@ -1,0 +1,257 @@
+//! The program as people use it: exit codes, messages that help, results that survive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A folder of its own for each test.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(words.split_whitespace()).current_dir(self.0.path()).env("NO_COLOR", "1");
+        command
+    }
+
+    fn run(&self, words: &str) -> Output {
+        self.command(words).output().expect("the program starts")
+    }
+
+    /// Runs what must fail; gives its exit code and message.
+    fn fails(&self, words: &str) -> (i32, String) {
+        let output = self.run(words);
+        assert!(!output.status.success(), "'{words}' should fail");
+        let code = output.status.code().expect("it exits by itself");
+        (code, String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    fn succeeds(&self, words: &str) -> String {
+        let output = self.run(words);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "'{words}': {message}");
+        message
+    }
+
+    /// Writes a float64 array without help from the program under test.
+    fn save(&self, name: &str, shape: &[usize], data: &[f64]) {
+        let shape: String = shape.iter().map(|n| format!("{n}, ")).collect();
+        let mut header =
+            format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({shape}), }}");
+        while (header.len() + 11) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(data.iter().flat_map(|x| x.to_le_bytes()));
+        fs::write(self.path(name), bytes).expect("the folder is writable");
+    }
+}
+
+#[test]
+fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
+    let folder = Folder::new();
+    let spectra = "spectra --ell 10,100 --out cl.npz --params";
+    let cases = [
+        ("benchmrk", 2, "benchmark"),
+        ("spectra --params fiducial --out cl.npz", 2, "--ell"),
+        (&format!("{spectra} 0.3,0.05") as &str, 2, "2 number(s)"),
+        (&format!("{spectra} 0.3,0.05,0.8,0.7,0.96,x"), 2, "'x'"),
+        (&format!("{spectra} -0.3,0.05,0.8,0.7,0.96,-1"), 1, "omega_c"),
+        (&format!("{spectra} 0.3,0.05,0.8,0.7,0.96,NaN"), 1, "w_0"),
+        (&format!("{spectra} 0.3,0.05,0.8,0.7,0.96,5"), 1, "w_0"),
+        (&format!("{spectra} fiducial --survey lsst_y11"), 1, "lsst_y10"),
+        (&format!("{spectra} fiducial --survey none.toml"), 1, "none.toml"),
+        (&format!("{spectra} fiducial --survey lsst_y10_as_published"), 1, "--shift-table"),
+        ("spectra --params fiducial --ell 10,NaN --out cl.npz", 1, "ell"),
+        ("simulate --params fiducial --npix 33 --out a.npz", 1, "even"),
+        ("simulate --params fiducial --noise false --score joint --out a.npz", 1, "noise"),
+        ("simulate --prior flat --out a.npz", 1, "lsst_y10"),
+        ("posterior --map none.npy --out r", 1, "none.npy"),
+        ("posterior --map none.npy --method magic --out r", 2, "explicit"),
+        ("benchmark --profile desktop", 1, "laptop"),
+        ("report nowhere", 1, "benchmark"),
+    ];
+    for (words, code, expected) in cases {
+        let (found, message) = folder.fails(words);
+        assert_eq!(found, code, "'{words}': {message}");
+        assert!(message.contains(expected), "'{words}': '{expected}' not in {message}");
+        assert!(!message.contains('\u{1b}'), "NO_COLOR is respected: {message}");
+    }
+    let unknown_field = "name = 'a'\nnpix = 32\nmap_size_deg = 5.0\nsigma_e = 0.3\ncolour = 3\n";
+    fs::write(folder.path("survey.toml"), unknown_field).expect("the folder is writable");
+    let (_, message) = folder.fails(&format!("{spectra} fiducial --survey survey.toml"));
+    assert!(message.contains("colour"), "{message}");
+}
+
+#[test]
+fn maps_that_cannot_be_used_are_refused_before_any_work() {
+    let folder = Folder::new();
+    let ramp: Vec<f64> = (0..5 * 16 * 16).map(|i| f64::from(i) * 1e-5).collect();
+    folder.save("good.npy", &[5, 16, 16], &ramp);
+    folder.save("odd.npy", &[5, 15, 15], &ramp[..5 * 225]);
+    folder.save("bins.npy", &[4, 16, 16], &ramp[..4 * 256]);
+    let mut hole = ramp.clone();
+    hole[300] = f64::NAN;
+    folder.save("hole.npy", &[16, 16, 5], &hole);
+    let bytes = fs::read(folder.path("good.npy")).expect("just written");
+    fs::write(folder.path("cut.npy"), &bytes[..bytes.len() / 2]).expect("the folder is writable");
+    for (map, expected) in [
+        ("odd.npy", "even"),
+        ("bins.npy", "[4, 16, 16]"),
+        ("hole.npy", "not finite"),
+        ("cut.npy", "truncated"),
+    ] {
+        for command in [
+            format!("posterior --map {map} --out results"),
+            format!("density --params fiducial --latent good.npy --map {map} --out d.npz"),
+        ] {
+            let (code, message) = folder.fails(&command);
+            assert!(code == 1 && message.contains(expected), "{command}: {message}");
+            assert!(message.contains(map), "{command}: {message}");
+        }
+    }
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_written_is_refused_at_once() {
+    let folder = Folder::new();
+    fs::write(folder.path("file"), "").expect("the folder is writable");
+    for command in [
+        "benchmark --profile paper --out file/results",
+        "simulate --params fiducial --count 100000 --out file/a.npz",
+        "spectra --params fiducial --ell 10 --out file/a.npz",
+    ] {
+        let begun = Instant::now();
+        let (code, message) = folder.fails(command);
+        assert!(code == 1 && message.contains("--out"), "{command}: {message}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{command} worked first");
+    }
+}
+
+#[test]
+fn simulations_do_not_depend_on_the_number_of_threads() {
+    let folder = Folder::new();
+    for threads in ["1", "2"] {
+        let words = format!(
+            "simulate --prior --npix 16 --count 6 --seed 4 --score joint --out {threads}.npz"
+        );
+        let status = folder.command(&words).env("RAYON_NUM_THREADS", threads).output();
+        assert!(status.expect("the program starts").status.success());
+    }
+    let read = |name| fs::read(folder.path(name)).expect("just written");
+    assert!(read("1.npz") == read("2.npz"), "one and two threads give other bytes");
+    let left: Vec<_> = fs::read_dir(folder.0.path()).expect("it exists").collect();
+    assert_eq!(left.len(), 2, "no unfinished work is left");
+}
+
+#[test]
+fn a_density_is_written_for_maps_in_either_order() {
+    let folder = Folder::new();
+    let pixel = |bin: usize, y: usize, x: usize| (bin + 2 * y + 3 * x) as f64 * 1e-4 - 0.005;
+    let n = 16;
+    let indices = |order: [usize; 3]| {
+        let [a, b, c] = order;
+        (0..a).flat_map(move |i| (0..b).flat_map(move |j| (0..c).map(move |k| (i, j, k))))
+    };
+    let first: Vec<f64> = indices([5, n, n]).map(|(b, y, x)| pixel(b, y, x)).collect();
+    let last: Vec<f64> = indices([n, n, 5]).map(|(y, x, b)| pixel(b, y, x)).collect();
+    folder.save("first.npy", &[5, n, n], &first);
+    folder.save("last.npy", &[n, n, 5], &last);
+    for name in ["first", "last"] {
+        folder.succeeds(&format!(
+            "density --params fiducial --latent {name}.npy --map {name}.npy --out {name}.npz"
+        ));
+    }
+    let read = |name: &str| fs::read(folder.path(name)).expect("just written");
+    assert!(read("first.npz") == read("last.npz"));
+}
+
+/// A profile of a few seconds.
+const TINY: &str = "name = 'tiny'\nsurvey = 'lsst_y10'\nprior = 'lsst_y10'\nnpix = 16\n\
+    [full_field]\nchains = 2\nwarmup = 20\ndraws = 40\nmax_depth = 3\n\
+    [power_spectrum]\nchains = 2\nwarmup = 15\ndraws = 30\nmax_depth = 3\n\
+    [c2st]\ndraws = 60\n\
+    [c2st.classifier]\nrepetitions = 1\nnull_repetitions = 0\nmax_epochs = 20\n";
+
+fn samples(study: &Path) -> Vec<Vec<u8>> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(study.join("tasks"))
+        .expect("the study has tasks")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.join("samples.npz").exists())
+        .collect();
+    folders.sort();
+    folders.iter().map(|path| fs::read(path.join("samples.npz")).expect("readable")).collect()
+}
+
+#[test]
+fn a_killed_study_continues_to_the_same_result() {
+    let folder = Folder::new();
+    fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
+    folder.succeeds("benchmark --profile tiny.toml --out whole");
+    let whole = samples(&folder.path("whole"));
+    assert_eq!(whole.len(), 2);
+    assert!(folder.path("whole/report.html").exists());
+
+    // Killed again and again, a little later each time, until it is done.
+    let mut kills = 0;
+    for milliseconds in (300..).step_by(700) {
+        let mut child = folder
+            .command("benchmark --profile tiny.toml --out killed")
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let end = Instant::now() + Duration::from_millis(milliseconds);
+        let finished = loop {
+            if let Some(status) = child.try_wait().expect("it can be waited for") {
+                break Some(status);
+            }
+            if Instant::now() > end {
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        if let Some(status) = finished {
+            assert!(status.success());
+            break;
+        }
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
+        kills += 1;
+    }
+    assert!(kills > 0, "the study was too quick to be killed");
+    assert!(samples(&folder.path("killed")) == whole, "another result after {kills} kills");
+
+    let message = folder.succeeds("benchmark --profile tiny.toml --out whole");
+    assert!(message.contains("5 of 5 tasks found done"), "{message}");
+    fs::remove_file(folder.path("whole/report.html")).expect("it was written");
+    folder.succeeds("report whole");
+    assert!(folder.path("whole/report.html").exists());
+}
+
+#[test]
+fn the_posterior_of_a_users_map_is_written() {
+    let folder = Folder::new();
+    let wave = |i: u32| 0.01 * (f64::from(i) * 0.7).sin() * (f64::from(i % 16) * 0.9).cos();
+    let map: Vec<f64> = (0..5 * 16 * 16).map(wave).collect();
+    folder.save("map.npy", &[5, 16, 16], &map);
+    let sizes = "--chains 2 --warmup 15 --draws 20 --max-depth 3";
+    for method in ["power-spectrum", "explicit"] {
+        folder
+            .succeeds(&format!("posterior --map map.npy --method {method} {sizes} --out {method}"));
+        for file in ["samples.npz", "diagnostics.json", "report.html"] {
+            assert!(folder.path(method).join(file).exists(), "{method}: {file}");
+        }
+    }
+}
