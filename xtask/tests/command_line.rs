@@ -243,8 +243,9 @@ fn a_killed_study_continues_to_the_same_result() {
 #[test]
 fn the_posterior_of_a_users_map_is_written() {
     let folder = Folder::new();
-    let wave = |i: u32| 0.01 * (f64::from(i) * 0.7).sin() * (f64::from(i % 16) * 0.9).cos();
-    let map: Vec<f64> = (0..5 * 16 * 16).map(wave).collect();
+    // About white noise of the size of the shape noise.
+    let pixel = |i: u32| 0.012 * ((f64::from(i) * 12.9898).sin() * 43_758.545_3).fract();
+    let map: Vec<f64> = (0..5 * 16 * 16).map(|i| 0.5 * pixel(i)).collect();
     folder.save("map.npy", &[5, 16, 16], &map);
     let sizes = "--chains 2 --warmup 15 --draws 20 --max-depth 3";
     for method in ["power-spectrum", "explicit"] {

@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
+use hmc::{LogDensity, LogDensityError};
 use lognormal_sim::{BandPowers, Cosmology, CovarianceChoice, PowerSpectrumLikelihood, Simulator};
 use serde::{Deserialize, Serialize};
 
@@ -102,9 +103,11 @@ pub fn draw_posterior(
                 density: &|| FullFieldPosterior::new(simulator, map, prior),
                 start: &|density, chain| {
                     let start = start()?;
-                    let position = density.start(start, seed, chain);
+                    let (position, tried) = first_usable(density, |density, attempt| {
+                        density.start(start, seed, stream(chain, attempt))
+                    })?;
                     let metric = start.metric(position.len())?;
-                    Ok((position, metric, gradients(start, chain)))
+                    Ok((position, metric, gradients(start, chain) + tried))
                 },
                 parameters: &|position| parameters(prior, position),
                 settings: full_field_settings(),
@@ -117,11 +120,13 @@ pub fn draw_posterior(
             seed,
             &Target {
                 density: &|| Ok(PowerSpectrumPosterior::new(&likelihood, prior)),
-                start: &|_, chain| {
+                start: &|density, chain| {
                     let start = start()?;
-                    let position = start.position(seed, chain).to_vec();
+                    let (position, tried) = first_usable(density, |_, attempt| {
+                        start.position(seed, stream(chain, attempt)).to_vec()
+                    })?;
                     let metric = start.metric(position.len())?;
-                    Ok((position, metric, gradients(start, chain)))
+                    Ok((position, metric, gradients(start, chain) + tried))
                 },
                 parameters: &|position| parameters(prior, position),
                 settings: power_spectrum_settings(),
@@ -129,4 +134,30 @@ pub fn draw_posterior(
         )?,
     };
     sampled.write(workspace)
+}
+
+/// Starting points tried before a chain is given up.
+const ATTEMPTS: u64 = 100;
+
+/// The random stream of an attempt to start a chain.
+fn stream(chain: u64, attempt: u64) -> u64 {
+    chain + (attempt << 32)
+}
+
+/// The first candidate at which the density can be evaluated, and how many were tried.
+fn first_usable<D: LogDensity>(
+    density: &mut D,
+    candidate: impl Fn(&D, u64) -> Vec<f64>,
+) -> Result<(Vec<f64>, u64)> {
+    let mut gradient = vec![0.0; density.dim()];
+    for attempt in 0..ATTEMPTS {
+        let position = candidate(density, attempt);
+        match density.log_density_and_gradient(&position, &mut gradient) {
+            Ok(value) if value.is_finite() => return Ok((position, attempt + 1)),
+            Ok(_) => {}
+            Err(error) if error.is_recoverable() => {}
+            Err(error) => bail!("the posterior cannot be evaluated: {error}"),
+        }
+    }
+    bail!("none of {ATTEMPTS} starting points has a finite density: does the map fit the survey?")
 }
