@@ -8,9 +8,9 @@
 //! - [`lines`]: a general plot of curves with error bars.
 //!
 //! Drawing is done by two small modules: [`svg`] (lines, text, images) and [`axis`] (ticks,
-//! numbers, panels), with labels in the markup of [`markup`]. A plotting crate was measured
-//! against them: the one with scientific plots takes minutes to build, which a first run would
-//! have to wait for, and none draws corner plots, so that these primitives are needed in any case.
+//! numbers, panels), with labels in the markup of [`markup`]. No plotting
+//! crate draws corner plots, so these primitives are needed in any case, and a first run does not
+//! wait for the minutes that a large plotting crate takes to build.
 
 pub mod axis;
 pub mod chains;
