@@ -1,0 +1,139 @@
+//! The classifier two-sample test against scikit-learn, closed forms, threads and bad input.
+
+use std::sync::Mutex;
+
+use metrics::{C2stConfig, Error, c2st};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Reference {
+    accuracies: Vec<Case>,
+}
+
+/// Data, and the accuracies that scikit-learn reached over `runs` seeds.
+#[derive(Deserialize)]
+struct Case {
+    seed: u64,
+    rows: usize,
+    columns: usize,
+    shift: f64,
+    correlation: f64,
+    runs: usize,
+    mean: f64,
+    sd: f64,
+}
+
+/// The generator and the Box-Muller transform of `make_c2st.py`.
+fn normals(seed: u64, count: usize) -> Vec<f64> {
+    let mut state = seed;
+    let mut uniform = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    (0..count)
+        .map(|_| {
+            let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
+            radius * (2.0 * std::f64::consts::PI * uniform()).cos()
+        })
+        .collect()
+}
+
+impl Case {
+    fn sets(&self) -> (Vec<f64>, Vec<f64>) {
+        let first = normals(self.seed, self.rows * self.columns);
+        let mut second = normals(self.seed + 1, self.rows * self.columns);
+        for row in second.chunks_exact_mut(self.columns) {
+            let rest = (1.0 - self.correlation.powi(2)).sqrt();
+            row[1] = self.correlation * row[0] + rest * row[1];
+            row[0] += self.shift;
+        }
+        (first, second)
+    }
+}
+
+fn reference() -> Vec<Case> {
+    let text = include_str!("reference/c2st.json");
+    serde_json::from_str::<Reference>(text).unwrap().accuracies
+}
+
+#[test]
+fn accuracies_agree_with_scikit_learn() {
+    let slow = std::env::var_os("FULLFIELD_SLOW").is_some();
+    for case in reference() {
+        if !slow && case.columns > 2 {
+            println!("skipped {} dimensions: FULLFIELD_SLOW is not set", case.columns);
+            continue;
+        }
+        let (first, second) = case.sets();
+        let repetitions = if slow { case.runs } else { 6 };
+        let config = C2stConfig { repetitions, null_repetitions: 0, ..C2stConfig::default() };
+        let result = c2st(&first, &second, case.columns, &config, &|_| ()).unwrap();
+        let scatter = (1.0 / repetitions as f64 + 1.0 / case.runs as f64).sqrt() * case.sd;
+        let difference = result.accuracy - case.mean;
+        assert!(difference.abs() < 4.0 * scatter, "{result:?} instead of {}", case.mean);
+        if case.correlation == 0.0 {
+            // No classifier beats Phi(shift / 2) = 0.691 beyond the sampling error.
+            assert!(result.accuracy < 0.6915 + 3.0 * result.sampling_error, "{result:?}");
+        }
+    }
+}
+
+fn quick() -> C2stConfig {
+    C2stConfig {
+        repetitions: 2,
+        null_repetitions: 3,
+        hidden_per_dimension: 4,
+        max_epochs: 40,
+        ..C2stConfig::default()
+    }
+}
+
+#[test]
+fn depends_on_the_seed_and_not_on_the_threads() {
+    let (first, second) = (normals(1, 400), normals(2, 400));
+    let run = |threads, seed| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let config = C2stConfig { seed, ..quick() };
+        pool.install(|| c2st(&first, &second, 2, &config, &|_| ()).unwrap())
+    };
+    assert_eq!(run(1, 7), run(3, 7));
+    assert_ne!(run(1, 7), run(1, 8));
+}
+
+#[test]
+fn same_and_disjoint_sets_and_progress() {
+    let first = normals(1, 600);
+    let reports = Mutex::new(Vec::new());
+    let record = |progress: metrics::C2stProgress| reports.lock().unwrap().push(progress.done);
+    let same = c2st(&first, &normals(9, 600), 2, &quick(), &record).unwrap();
+    let mut reports = reports.into_inner().unwrap();
+    reports.sort_unstable();
+    assert_eq!(reports, (1..=25).collect::<Vec<_>>());
+    assert!((same.accuracy - 0.5).abs() < 4.0 * same.error, "{same:?}");
+    let null = same.null.as_ref().unwrap();
+    assert!((null.mean - 0.5).abs() < 0.06, "{null:?}");
+
+    let far: Vec<f64> = normals(9, 600).iter().map(|x| x + 20.0).collect();
+    let patient = C2stConfig { max_epochs: 400, ..quick() };
+    let disjoint = c2st(&first, &far, 2, &patient, &|_| ()).unwrap();
+    assert_eq!(disjoint.accuracy, 1.0);
+    assert_eq!(disjoint.p_value(), Some(0.25));
+}
+
+#[test]
+fn bad_input_is_named() {
+    let (good, config) = (normals(1, 100), quick());
+    let run = |first: &[f64], dimension| c2st(first, &good, dimension, &config, &|_| ());
+    assert!(matches!(run(&good, 3), Err(Error::Shape { .. })));
+    assert!(matches!(run(&good, 0), Err(Error::Shape { .. })));
+    assert!(matches!(run(&good[..10], 2), Err(Error::TooFew { minimum: 10, found: 5, .. })));
+    assert!(matches!(run(&[1.0; 100], 2), Err(Error::Constant { .. })));
+    let mut bad = good.clone();
+    bad[7] = f64::NAN;
+    let error = run(&bad, 2).unwrap_err();
+    assert_eq!(error.to_string(), "feature 1 of the first set is NaN at index 3");
+    let config = C2stConfig { folds: 1, ..quick() };
+    let error = c2st(&good, &good, 2, &config, &|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "folds = 1: expected at least 2");
+}
