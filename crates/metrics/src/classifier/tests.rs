@@ -65,11 +65,11 @@ fn gradient_agrees_with_central_differences() {
     classifier.loss_and_gradient(&mut work, &mut gradient);
     let mut scratch = gradient.clone();
     let largest = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-    for i in 0..classifier.values.len() {
+    for (i, claimed) in gradient.iter().enumerate() {
         let value = classifier.values[i];
         if value == 0.0 {
             // A padded unit, whose weights must stay zero.
-            assert_eq!(gradient[i], 0.0);
+            assert_eq!(*claimed, 0.0);
             continue;
         }
         let mut loss = |x: f64| {
@@ -77,9 +77,8 @@ fn gradient_agrees_with_central_differences() {
             classifier.loss_and_gradient(&mut work, &mut scratch)
         };
         // Steps small enough not to cross the kink of a unit.
-        let errors = [1e-5, 1e-6].map(|h| {
-            ((loss(value + h) - loss(value - h)) / (2.0 * h) - gradient[i]).abs() / largest
-        });
+        let errors = [1e-5, 1e-6]
+            .map(|h| ((loss(value + h) - loss(value - h)) / (2.0 * h) - claimed).abs() / largest);
         classifier.values[i] = value;
         assert!(errors[0].min(errors[1]) < 1e-7, "parameter {i}: {errors:?}");
     }
