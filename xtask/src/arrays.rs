@@ -243,14 +243,6 @@ pub fn write_npz<'a>(path: &Path, arrays: impl IntoIterator<Item = Named<'a>>) -
     })
 }
 
-/// Writes an `.npy` of 64-bit floats; the file appears whole or not at all.
-///
-/// # Errors
-/// If the length does not fit the shape, or the file cannot be written.
-pub fn write_npy(path: &Path, shape: &[usize], data: &[f64]) -> Result<()> {
-    write_atomic(path, |writer| write_array(writer, Named::f64("", shape, data)))
-}
-
 fn write_array(writer: &mut impl Write, array: Named) -> Result<()> {
     let Named { name, shape, elements } = array;
     let writer = BufWriter::new(writer);

@@ -63,6 +63,7 @@ impl Prior {
 
     /// Log density at `theta`; minus infinity outside the support.
     #[must_use]
+    #[cfg(test)]
     pub fn log_density(&self, theta: &[f64; DIM]) -> f64 {
         self.marginals.iter().zip(theta).map(|(marginal, &x)| marginal.log_density(x)).sum()
     }
@@ -83,6 +84,7 @@ impl Prior {
 
     /// Sampling coordinates of the parameters `theta`; NaN outside the support.
     #[must_use]
+    #[cfg(test)]
     pub fn to_normal(&self, theta: &[f64; DIM]) -> [f64; DIM] {
         std::array::from_fn(|i| self.marginals[i].to_normal(theta[i]))
     }

@@ -88,12 +88,6 @@ impl Study {
         Ok(Self { folder: folder.to_path_buf(), _lock: lock })
     }
 
-    /// The folder of the study.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// The output of a task: as found if it was made before from the same configuration and
     /// inputs, otherwise made by `work`. `schema` is the version of the task's own method: raise
     /// it when the same configuration would give other numbers.

@@ -15,7 +15,7 @@ use crate::plot::maps::{Map, maps};
 use crate::plot::markup::parameter_label;
 use crate::plot::spectra::{PairSpectrum, chi_square, spectra};
 use crate::prior::{DIM, Prior};
-use crate::report::references::select;
+use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
 use crate::report::{Figure, Grade, Report, Section, Table, Verdict};
 use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES};
@@ -103,6 +103,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     };
     let path = folder.join("report.html");
     write_text(&path, &report.html())?;
+    write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
     Ok(path)
 }
 

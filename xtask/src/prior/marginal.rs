@@ -46,6 +46,7 @@ impl Marginal {
     }
 
     /// True within the edges.
+    #[cfg(test)]
     fn contains(&self, value: f64) -> bool {
         let (lower, upper) = self.edges();
         lower <= value && value <= upper
@@ -68,6 +69,7 @@ impl Marginal {
     }
 
     /// Log density at `value`; minus infinity outside the edges.
+    #[cfg(test)]
     pub fn log_density(&self, value: f64) -> f64 {
         if !self.contains(value) {
             return f64::NEG_INFINITY;
@@ -106,6 +108,7 @@ impl Marginal {
     }
 
     /// Inverse of [`Marginal::from_normal`]; infinite at the edges, NaN outside them.
+    #[cfg(test)]
     pub fn to_normal(&self, value: f64) -> f64 {
         if !self.contains(value) {
             return f64::NAN;
