@@ -19,12 +19,14 @@ fn interpolated_spectra_agree_with_direct_integration() {
                 .zip(&direct)
                 .map(|(nodes, direct)| worst(&interpolation.apply(nodes), direct))
                 .fold(0.0, f64::max);
-            // Where baryons outweigh dark matter (far outside what the fit to the transfer function
-            // is made for) the oscillations are as large as the spectrum.
+            // The first six are draws of the prior. At the corners the oscillations of the spectrum
+            // are sharper than the nodes; where baryons outweigh dark matter (far outside what the
+            // fit to the transfer function is made for) they are as large as the spectrum.
             let tolerance = match c.omega_b / c.omega_m() {
-                fraction if fraction < 0.25 => 1e-4,
-                fraction if fraction < 0.35 => 1e-3,
-                _ => 5e-2,
+                _ if row < 6 => 2e-4,
+                fraction if fraction < 0.35 => 3e-3,
+                fraction if fraction < 0.7 => 2e-2,
+                _ => 0.2,
             };
             assert_within(&format!("{pixel_arcmin}', cosmology {row}"), difference, tolerance);
         }
