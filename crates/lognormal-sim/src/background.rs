@@ -9,7 +9,7 @@ use crate::Cosmology;
 use crate::quadrature::gauss_legendre;
 
 /// Hubble length c / (100 h km/s/Mpc), in Mpc/h.
-pub const HUBBLE_LENGTH: f64 = 2997.924_58;
+pub const HUBBLE_LENGTH: f64 = 2_997.924_58;
 
 /// Dark-energy density at scale factor `a` over the critical density today.
 #[must_use]

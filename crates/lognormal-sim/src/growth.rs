@@ -133,7 +133,7 @@ fn interpolate<R: Real>(grid: &[[R; 3]], a: f64, derivative: usize) -> R {
     let (left, right) = (basis(t, u), basis(u, t));
     let mut sum = R::from(0.0);
     for i in 0..3 {
-        let mirror = if (i + derivative) % 2 == 0 { 1.0 } else { -1.0 };
+        let mirror = if (i + derivative).is_multiple_of(2) { 1.0 } else { -1.0 };
         sum += grid[cell][i] * left[i] + grid[cell + 1][i] * (mirror * right[i]);
     }
     sum

@@ -90,9 +90,11 @@ impl LineOfSight {
         for segment in &self.segments {
             let slopes = segment.redshifts.map(slope);
             let mut scaled = [R::from(0.0); SUBNODES];
-            for s in 0..SUBNODES {
-                let chi = chi + dot(&segment.partial[s], &slopes);
-                scaled[s] = curvature.cosine(chi) / curvature.sine(chi) * segment.redshifts[s];
+            for ((scaled, partial), z) in
+                scaled.iter_mut().zip(&segment.partial).zip(segment.redshifts)
+            {
+                let chi = chi + dot(partial, &slopes);
+                *scaled = curvature.cosine(chi) / curvature.sine(chi) * z;
             }
             cotangents.push(segment.sources.iter().map(|w| dot(w, &scaled)).collect());
             chi += dot(&segment.weights, &slopes);

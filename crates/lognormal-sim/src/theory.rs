@@ -55,7 +55,7 @@ impl Theory {
             let expected = "a pixel size between 0.001 and 10000 arcmin";
             return Err(Error::config("pixel_arcmin", pixel_arcmin, expected));
         }
-        if !(ell_max >= 2.0 && ell_max < 1e8) {
+        if !(2.0..1e8).contains(&ell_max) {
             return Err(Error::config("ell_max", ell_max, "a multipole between 2 and 1e8"));
         }
         let z_max = sources.bins.iter().map(crate::RedshiftDistribution::z_max).fold(0.0, f64::max);
