@@ -51,7 +51,7 @@ impl LogDensity for PowerSpectrumPosterior<'_> {
         gradient: &mut [f64],
     ) -> Result<f64, DensityError> {
         let u = leading(position);
-        let (theta, slope) = self.prior.from_normal(&u);
+        let (theta, slope) = self.prior.at_normal(&u);
         let cosmology = Cosmology::from_parameters(&theta)?;
         let likelihood = self.likelihood.log_likelihood(&cosmology.with_derivatives())?;
         for k in 0..DIM {
@@ -76,16 +76,6 @@ impl<'a> FullFieldPosterior<'a> {
         Ok(Self { density: WhitenedDensity::new(simulator, map.to_vec())?, prior })
     }
 
-    /// Noise-free convergence `[bin][y][x]` at a position.
-    ///
-    /// # Errors
-    /// Parameters outside the model's domain.
-    pub fn convergence(&mut self, position: &[f64]) -> Result<Vec<f64>> {
-        let (theta, _) = self.prior.from_normal(&leading(position));
-        let cosmology = Cosmology::from_parameters(&theta)?;
-        Ok(self.density.convergence(&cosmology, &position[DIM..])?)
-    }
-
     /// A starting point: parameters from `start`, latents that fit the map with them.
     pub fn start(&self, start: &Start, seed: u64, chain: u64) -> Vec<f64> {
         let mut randomness = Randomness::new(seed, chain);
@@ -108,7 +98,7 @@ impl LogDensity for FullFieldPosterior<'_> {
         gradient: &mut [f64],
     ) -> Result<f64, DensityError> {
         let u = leading(position);
-        let (theta, slope) = self.prior.from_normal(&u);
+        let (theta, slope) = self.prior.at_normal(&u);
         let cosmology = Cosmology::from_parameters(&theta)?;
         let (value, parameters) =
             self.density.evaluate(&cosmology, &position[DIM..], &mut gradient[DIM..])?;
@@ -121,7 +111,7 @@ impl LogDensity for FullFieldPosterior<'_> {
 
 /// Parameters of a sampled position.
 pub fn parameters(prior: &Prior, position: &[f64]) -> [f64; DIM] {
-    prior.from_normal(&leading(position)).0
+    prior.at_normal(&leading(position)).0
 }
 
 /// What suits the full-field posterior: whitened latents are nearly standard normal, so that part
@@ -272,6 +262,7 @@ fn cholesky(a: &[[f64; DIM]; DIM]) -> Option<[[f64; DIM]; DIM]> {
 }
 
 /// `(L L^T)^-1`.
+#[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
 fn inverse_from_factor(l: &[[f64; DIM]; DIM]) -> [[f64; DIM]; DIM] {
     let mut inverse = [[0.0; DIM]; DIM];
     for column in 0..DIM {
@@ -299,6 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
     fn inverse_restores_the_matrix() {
         let a: [[f64; DIM]; DIM] = std::array::from_fn(|i| {
             std::array::from_fn(|j| {

@@ -76,9 +76,8 @@ impl Prior {
 
     /// Parameters at the sampling coordinates `u`, with the diagonal of d theta / d u.
     #[must_use]
-    pub fn from_normal(&self, u: &[f64; DIM]) -> ([f64; DIM], [f64; DIM]) {
-        let points: [(f64, f64); DIM] =
-            std::array::from_fn(|i| self.marginals[i].from_normal(u[i]));
+    pub fn at_normal(&self, u: &[f64; DIM]) -> ([f64; DIM], [f64; DIM]) {
+        let points: [(f64, f64); DIM] = std::array::from_fn(|i| self.marginals[i].at_normal(u[i]));
         (points.map(|(value, _)| value), points.map(|(_, derivative)| derivative))
     }
 
@@ -94,7 +93,7 @@ impl Prior {
     pub fn sample(&self, seed: u64, index: u64) -> [f64; DIM] {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(index);
-        self.from_normal(&std::array::from_fn(|_| StandardNormal.sample(&mut rng))).0
+        self.at_normal(&std::array::from_fn(|_| StandardNormal.sample(&mut rng))).0
     }
 }
 

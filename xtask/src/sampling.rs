@@ -62,12 +62,15 @@ impl SamplerConfig {
     }
 }
 
+/// Finds the starting point and first metric of a chain, and counts the gradients it took.
+type FindStart<'a, D> = dyn Fn(&mut D, u64) -> Result<(Vec<f64>, Metric, u64)> + Sync + 'a;
+
 /// A posterior to sample: how to evaluate it, where to start, what to keep.
 pub struct Target<'a, D> {
     /// Makes one evaluator; each chain has its own.
     pub density: &'a (dyn Fn() -> Result<D> + Sync),
     /// Finds the starting point and first metric of a chain, and counts the gradients it took.
-    pub start: &'a (dyn Fn(&mut D, u64) -> Result<(Vec<f64>, Metric, u64)> + Sync),
+    pub start: &'a FindStart<'a, D>,
     /// The cosmological parameters of a position.
     pub parameters: &'a (dyn Fn(&[f64]) -> [f64; DIM] + Sync),
     /// Settings that do not depend on the size of the run.

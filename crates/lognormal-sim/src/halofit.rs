@@ -114,7 +114,7 @@ pub struct Halofit<R> {
 }
 
 impl<R: Real> Halofit<R> {
-    /// The coefficients of [Takahashi12] appendix A at scale factor `a`.
+    /// The coefficients of Takahashi et al. (2012), appendix A, at scale factor `a`.
     #[must_use]
     pub fn new(c: &Cosmology<R>, a: f64, scale: &NonlinearScale<R>) -> Self {
         let expansion = expansion_squared(c, a);

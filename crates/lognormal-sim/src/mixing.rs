@@ -150,9 +150,8 @@ impl MixingMatrices {
                 }
             }
             for (pair, (i, j)) in pairs(n).into_iter().enumerate() {
-                let sum: f64 = (0..n * n)
-                    .map(|k| v[i * n + k / n] * rotated[k] * v[j * n + k % n])
-                    .sum();
+                let sum: f64 =
+                    (0..n * n).map(|k| v[i * n + k / n] * rotated[k] * v[j * n + k % n]).sum();
                 power_bar[pair][class] = if i == j { sum } else { 2.0 * sum };
             }
         }
@@ -221,6 +220,7 @@ fn cholesky_factors(power: &[Vec<f64>], bins: usize) -> Vec<Vec<f64>> {
 }
 
 /// `V sqrt(D) V^T`; a negative eigenvalue gives NaN.
+#[expect(clippy::needless_range_loop, reason = "a class indexes several arrays")]
 fn symmetric_roots(power: &[Vec<f64>], bins: usize) -> Vec<Vec<f64>> {
     let classes = power[0].len();
     let mut entries = vec![vec![0.0; classes]; bins * bins];

@@ -212,11 +212,8 @@ impl Simulator {
                 (gaussian, Some(kept))
             }
         };
-        let power = FieldPower {
-            variance: self.field_variance(&gaussian),
-            gaussian,
-            shifts: shift_values,
-        };
+        let power =
+            FieldPower { variance: self.field_variance(&gaussian), gaussian, shifts: shift_values };
         Ok((power, correlations, prediction.spectra, shifts))
     }
 

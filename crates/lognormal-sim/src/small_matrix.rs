@@ -112,7 +112,8 @@ pub(crate) fn symmetric_eigen(a: &mut [f64], v: &mut [f64], n: usize) {
     }
     let scale: f64 = (0..n).map(|i| a[i * n + i].abs()).sum();
     for _sweep in 0..30 {
-        let off: f64 = pairs(n).iter().filter(|(i, j)| i != j).map(|(i, j)| a[i * n + j].abs()).sum();
+        let off: f64 =
+            pairs(n).iter().filter(|(i, j)| i != j).map(|(i, j)| a[i * n + j].abs()).sum();
         if off <= 1e-17 * scale {
             break;
         }

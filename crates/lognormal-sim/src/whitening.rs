@@ -138,9 +138,8 @@ impl<'a> WhitenedDensity<'a> {
         self.field_of(white, &power, &posterior);
         let (pixel_term, shifts_bar, variances_bar) = self.compare_with_map(&power);
         let mut total = spectra.log_density + pixel_term;
-        let parameters = self.pull_back(
-            &power, &posterior, &pullback, spectra, shifts_bar, &variances_bar,
-        );
+        let parameters =
+            self.pull_back(&power, &posterior, &pullback, spectra, shifts_bar, &variances_bar);
 
         pack(&self.white, self.simulator.survey().npix, gradient);
         let mut squares = 0.0;
@@ -411,13 +410,19 @@ impl<'a> WhitenedDensity<'a> {
             *bar += share;
         }
         self.pull_back_root(
-            power, posterior, &through_field, &through_mean, &mut power_bar, &mut shifts_bar,
+            power,
+            posterior,
+            &through_field,
+            &through_mean,
+            &mut power_bar,
+            &mut shifts_bar,
         );
         pullback.gradient(power_bar, variances_bar, shifts_bar)
     }
 
     /// From cotangents of `P` to those of `C` and the shifts, through `S = P P^T`:
     /// `dS = J dC J^T - S d(Lambda N^-1 Lambda) S` with `J = S C^-1 = 1 - S Lambda N^-1 Lambda`.
+    #[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
     fn pull_back_root(
         &self,
         power: &FieldPower,
@@ -439,8 +444,8 @@ impl<'a> WhitenedDensity<'a> {
                     let identity = if row == column { 1.0 } else { 0.0 };
                     root[at] = Lanes::load(&posterior.root[at][start..], identity);
                     let mean = Lanes::load(&through_mean[at][start..], 0.0);
-                    bar[at] = Lanes::load(&through_field[at][start..], 0.0)
-                        + mean * power.shifts[row];
+                    bar[at] =
+                        Lanes::load(&through_field[at][start..], 0.0) + mean * power.shifts[row];
                     // y'' = lambda y / n, weighted by P w_bar.
                     shifts_bar[row] += (mean * root[at]).sum();
                 }

@@ -69,7 +69,13 @@ fn joint_gradient_agrees_with_differences() {
                 total(&Cosmology::from_parameters(&parameters).unwrap(), &latents)
             };
             let ours = here.parameters[k] * point.parameters()[k];
-            assert_derivative(&format!("{name} parameter {k}"), ours, ours.abs().max(1.0), along, 1e-6);
+            assert_derivative(
+                &format!("{name} parameter {k}"),
+                ours,
+                ours.abs().max(1.0),
+                along,
+                1e-6,
+            );
         }
         let direction = normals(latents.len(), 6);
         let ours: f64 = here.latents.iter().zip(&direction).map(|(g, d)| g * d).sum();
@@ -103,7 +109,13 @@ fn whitened_gradient_agrees_with_differences() {
                 total(&Cosmology::from_parameters(&shifted).unwrap(), &white)
             };
             let ours = parameters[k] * point.parameters()[k];
-            assert_derivative(&format!("{name} parameter {k}"), ours, ours.abs().max(1.0), along, 1e-6);
+            assert_derivative(
+                &format!("{name} parameter {k}"),
+                ours,
+                ours.abs().max(1.0),
+                along,
+                1e-6,
+            );
         }
         let direction = normals(white.len(), 6);
         let ours: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();

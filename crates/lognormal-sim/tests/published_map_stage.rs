@@ -31,13 +31,10 @@ fn simulator() -> Simulator {
 fn fields(simulator: &Simulator, cosmology: usize) -> Fields {
     let power = reference("power_lognorm_N64.npy");
     let shifts = reference("shift.npy")[cosmology * BINS..(cosmology + 1) * BINS].to_vec();
-    let at = |pair: usize, (a, b): (usize, usize)| {
-        power[((cosmology * N + b) * N + a) * 15 + pair]
-    };
+    let at = |pair: usize, (a, b): (usize, usize)| power[((cosmology * N + b) * N + a) * 15 + pair];
     let modes = simulator.modes().clone();
-    let gaussian = (0..15)
-        .map(|pair| modes.wave_numbers().iter().map(|&k| at(pair, k)).collect())
-        .collect();
+    let gaussian =
+        (0..15).map(|pair| modes.wave_numbers().iter().map(|&k| at(pair, k)).collect()).collect();
     let variance = vec![0.0; BINS]; // measured on the map instead
     Fields::new(simulator.survey(), modes, FieldPower { gaussian, shifts, variance }).unwrap()
 }
@@ -78,9 +75,7 @@ fn field() {
         let ours: Vec<f64> = fields(&simulator, cosmology).convergence(&latents);
         let map = N * N * BINS;
         let theirs = bin_first(&published[cosmology * map..(cosmology + 1) * map]);
-        for (bin, (ours, theirs)) in
-            ours.chunks(N * N).zip(theirs.chunks(N * N)).enumerate()
-        {
+        for (bin, (ours, theirs)) in ours.chunks(N * N).zip(theirs.chunks(N * N)).enumerate() {
             let scale = largest(theirs);
             for (a, b) in ours.iter().zip(theirs) {
                 assert!((a - b).abs() < 1e-6 * scale, "bin {bin}: {a} {b}");

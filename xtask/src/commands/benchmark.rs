@@ -33,7 +33,7 @@ pub struct Arguments {
     /// Seed of the observation and of the chains
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder of the study [default: results/<profile>]
+    /// Folder of the study (default: results/PROFILE)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]

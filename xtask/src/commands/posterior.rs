@@ -27,7 +27,7 @@ use crate::study::Study;
     The folder gets samples.npz (samples [chain,draw,6], names), diagnostics.json and report.html.\n\
     A run that was stopped, even killed, continues with the same command.")]
 pub struct Arguments {
-    /// Observed map (.npy), [bin,y,x] or [y,x,bin]
+    /// Observed map (.npy) with axes bin,y,x or y,x,bin
     #[arg(long, value_name = "FILE")]
     map: PathBuf,
     /// How the map is compared with theory

@@ -210,19 +210,6 @@ pub fn with_error(value: f64, error: f64) -> String {
     format!("{} ± {}", fixed(value, decimals), fixed(error, decimals))
 }
 
-/// An integer with thin spaces between thousands.
-pub fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) && digits.len() > 4 {
-            out.push('\u{202f}');
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// An exponent in superscript digits.
 fn superscript(exponent: i32) -> String {
     let digits = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
@@ -396,8 +383,6 @@ mod tests {
         assert_eq!(significant(0.000_012_34, 3), "1.23×10⁻⁵");
         assert_eq!(significant(9.996, 3), "10.0");
         assert_eq!(fixed(-0.000_1, 2), "0.00");
-        assert_eq!(grouped(630_000), "630\u{202f}000");
-        assert_eq!(grouped(5000), "5000");
     }
 
     #[test]

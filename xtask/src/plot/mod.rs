@@ -4,8 +4,7 @@
 //!   ([`contour`]);
 //! - [`maps`]: tomographic maps as images with a common colour bar;
 //! - [`spectra`]: measured angular power spectra against theory, all pairs of bins;
-//! - [`chains`]: traces, rank plots and the convergence of Markov chains;
-//! - [`lines`]: a general plot of curves with error bars.
+//! - [`chains`]: traces and rank plots of Markov chains.
 //!
 //! Drawing is done by two small modules: [`svg`] (lines, text, images) and [`axis`] (ticks,
 //! numbers, panels), with labels in the markup of [`markup`]. No plotting
@@ -18,7 +17,6 @@ pub mod contour;
 pub mod corner;
 pub mod density;
 pub mod error;
-pub mod lines;
 pub mod maps;
 pub mod markup;
 pub mod spectra;

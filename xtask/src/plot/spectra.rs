@@ -5,7 +5,6 @@
 
 use super::axis::{Axis, LABEL_SIZE, Panel, Scale};
 use super::error::{PlotError, Result, check_len};
-use super::lines::error_bars;
 use super::svg::{Anchor, Font, INK, PALETTE, Rect, Stroke, Svg};
 
 /// The spectrum of one pair of bins.
@@ -146,6 +145,35 @@ pub fn chi_square(pairs: &[PairSpectrum]) -> (f64, usize) {
     });
     let pulls: Vec<f64> = pulls.filter(|v| v.is_finite()).collect();
     (pulls.iter().map(|v| v * v).sum(), pulls.len())
+}
+
+/// Points with bars of one standard deviation, cut at the frame. A bar that reaches zero on a
+/// logarithmic axis goes down to the frame.
+fn error_bars(
+    svg: &mut Svg,
+    panel: &Panel,
+    x: &[f64],
+    y: &[f64],
+    error: &[f64],
+    colour: &str,
+    radius: f64,
+) {
+    svg.clipped(panel.area, |svg| {
+        for ((&x, &y), &e) in x.iter().zip(y).zip(error) {
+            let px = panel.px(x);
+            let end = |v: f64| {
+                let py = panel.py(v);
+                if py.is_finite() { py } else { panel.area.bottom() + 5.0 }
+            };
+            if !(px.is_finite() && y.is_finite() && e.is_finite()) {
+                continue;
+            }
+            svg.line((px, end(y - e)), (px, end(y + e)), Stroke::solid(colour, 1.1));
+            if panel.py(y).is_finite() {
+                svg.disc((px, panel.py(y)), radius, colour);
+            }
+        }
+    });
 }
 
 #[cfg(test)]

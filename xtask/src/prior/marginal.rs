@@ -86,7 +86,7 @@ impl Marginal {
 
     /// The value whose prior probability below it is that of `u` under the standard normal, and
     /// its derivative with respect to `u`.
-    pub fn from_normal(&self, u: f64) -> (f64, f64) {
+    pub fn at_normal(&self, u: f64) -> (f64, f64) {
         let (lower, upper) = (self.lower_edge(), self.upper_edge());
         if lower.is_infinite() && upper.is_infinite() {
             return (self.mean + self.sd * u, self.sd);
@@ -107,7 +107,7 @@ impl Marginal {
         (value, self.sd * all * (0.5 * (x * x - u * u)).exp())
     }
 
-    /// Inverse of [`Marginal::from_normal`]; infinite at the edges, NaN outside them.
+    /// Inverse of [`Marginal::at_normal`]; infinite at the edges, NaN outside them.
     #[cfg(test)]
     pub fn to_normal(&self, value: f64) -> f64 {
         if !self.contains(value) {

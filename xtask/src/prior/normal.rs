@@ -91,9 +91,9 @@ mod tests {
     /// Values from 40-digit arithmetic (mpmath).
     #[test]
     fn tails_and_masses_keep_their_relative_precision() {
-        close(lower_tail(-37.0), 5.725_571_222_524_576_8e-300, 1e-12);
-        close(lower_tail(-1.332), 0.091_430_094_258_106_768, 1e-14);
-        close(mass(-1.332, 1e-9), 1.643_017_615_355_027_9e-10, 1e-14);
+        close(lower_tail(-37.0), 5.725_571_222_524_577e-300, 1e-12);
+        close(lower_tail(-1.332), 0.091_430_094_258_106_77, 1e-14);
+        close(mass(-1.332, 1e-9), 1.643_017_615_355_028e-10, 1e-14);
         close(mass(2.0, 0.5), 0.016_540_466_622_403_072, 1e-14);
         close(mass(3.0, 4.0), 1.349_898_030_350_282e-3, 1e-14);
         close(mass(-1.111_111_111_111_111, 1.888_888_888_888_889), 0.648_389_721_736_115_8, 1e-14);

@@ -103,7 +103,7 @@ fn edges() -> impl Strategy<Value = Marginal> {
 proptest! {
     #[test]
     fn coordinates_invert_and_carry_the_density(marginal in edges(), u in -8.0..8.0) {
-        let (value, derivative) = marginal.from_normal(u);
+        let (value, derivative) = marginal.at_normal(u);
         let (lower, upper) = marginal.edges();
         prop_assert!(lower <= value && value <= upper);
         // N(u; 0, 1) = p(theta) dtheta/du: in u the prior is standard normal.
@@ -120,8 +120,8 @@ proptest! {
     #[test]
     fn derivatives_are_those_of_finite_differences(marginal in edges(), u in -4.0..4.0) {
         let h = 1e-4;
-        let difference = (marginal.from_normal(u + h).0 - marginal.from_normal(u - h).0) / (2.0 * h);
-        let (_, derivative) = marginal.from_normal(u);
+        let difference = (marginal.at_normal(u + h).0 - marginal.at_normal(u - h).0) / (2.0 * h);
+        let (_, derivative) = marginal.at_normal(u);
         prop_assert!((difference / derivative - 1.0).abs() < 1e-6, "{difference} {derivative}");
     }
 
@@ -129,7 +129,7 @@ proptest! {
     fn near_a_lower_edge_at_zero_values_keep_their_precision(u in -30.0..-5.0) {
         // omega_c: mass Phi(u) Z is density times distance, to first order in the distance.
         let omega_c = &prior().marginals[0];
-        let (value, derivative) = omega_c.from_normal(u);
+        let (value, derivative) = omega_c.at_normal(u);
         let edge = omega_c.mean / omega_c.sd;
         let density = (-0.5 * edge * edge).exp() / (2.0 * std::f64::consts::PI).sqrt();
         let expected = omega_c.sd * 0.5 * libm::erfc(-u / 2f64.sqrt())

@@ -152,10 +152,10 @@ fn warnings(
     }
     for parameter in parameters {
         let ParameterSummary { name, r_hat, ess_bulk, ess_tail, .. } = parameter;
-        if !(*r_hat < R_HAT) {
+        if r_hat.is_nan() || *r_hat >= R_HAT {
             warnings.push(format!("{name}: R-hat {r_hat:.3} is not below {R_HAT}"));
         }
-        if !(ess_bulk.min(*ess_tail) >= ESS) {
+        if ess_bulk.is_nan() || ess_tail.is_nan() || ess_bulk.min(*ess_tail) < ESS {
             warnings.push(format!(
                 "{name}: {ess_bulk:.0} effective draws in the bulk and {ess_tail:.0} in the \
                  tails; {ESS} are advisable"

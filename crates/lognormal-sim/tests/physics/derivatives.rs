@@ -10,11 +10,13 @@ use lognormal_sim::{
 
 use crate::{extreme_cosmologies, sources};
 
+type Function<'a, R> = Box<dyn Fn(&Cosmology<R>) -> Vec<R> + 'a>;
+
 /// Logarithms of positive outputs as functions of the six parameters, in both number types.
 struct Outputs<'a> {
     names: Vec<String>,
-    values: Box<dyn Fn(&Cosmology) -> Vec<f64> + 'a>,
-    duals: Box<dyn Fn(&Cosmology<Dual<6>>) -> Vec<Dual<6>> + 'a>,
+    values: Function<'a, f64>,
+    duals: Function<'a, Dual<6>>,
 }
 
 /// Largest difference between derivatives and central differences of the given relative step.
