@@ -212,28 +212,17 @@ impl Simulator {
                 (gaussian, Some(kept))
             }
         };
-        let power =
-            FieldPower { variance: self.field_variance(&gaussian), gaussian, shifts: shift_values };
+        let power = FieldPower {
+            variance: field_variance(&self.modes, &gaussian, self.bins()),
+            gaussian,
+            shifts: shift_values,
+        };
         Ok((power, correlations, prediction.spectra, shifts))
     }
 
     /// `(npix / map size)^2`: turns `C_ell` into power per mode of the unnormalised pixel grid.
     fn modes_per_steradian(&self) -> f64 {
         (self.survey.npix as f64 / self.survey.map_size_deg.to_radians()).powi(2)
-    }
-
-    /// Variance of each Gaussian field: its power averaged over all modes.
-    fn field_variance(&self, gaussian: &[Vec<f64>]) -> Vec<f64> {
-        let pixels = (self.survey.npix * self.survey.npix) as f64;
-        pairs(self.bins())
-            .iter()
-            .zip(gaussian)
-            .filter(|((i, j), _)| i == j)
-            .map(|(_, power)| {
-                let weighted = power.iter().zip(self.modes.multiplicity()).map(|(p, m)| p * m);
-                weighted.sum::<f64>() / pixels
-            })
-            .collect()
     }
 
     /// The fields at one cosmology, ready to draw many maps from.
@@ -341,7 +330,40 @@ impl PowerPullback<'_> {
     }
 }
 
+/// Variance of each Gaussian field: its power averaged over all modes.
+fn field_variance(modes: &Modes, gaussian: &[Vec<f64>], bins: usize) -> Vec<f64> {
+    let pixels = (modes.npix() * modes.npix()) as f64;
+    pairs(bins)
+        .iter()
+        .zip(gaussian)
+        .filter(|((i, j), _)| i == j)
+        .map(|(_, power)| {
+            power.iter().zip(modes.multiplicity()).map(|(p, m)| p * m).sum::<f64>() / pixels
+        })
+        .collect()
+}
+
 impl FieldPower {
+    /// Of lognormal fields with given power `[pair][class]` of the convergence (`C_ell` per pixel
+    /// area, zero for the zero mode) and shifts `[bin]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the arrays do not fit; [`Error::LognormalCorrelation`] for a
+    /// correlation that no lognormal field with these shifts can have.
+    pub fn lognormal(modes: &Arc<Modes>, power: &[Vec<f64>], shifts: Vec<f64>) -> Result<Self> {
+        let bins = shifts.len();
+        if power.len() != bins * (bins + 1) / 2 || power.iter().any(|p| p.len() != modes.len()) {
+            return Err(Error::Shape {
+                what: "convergence power [pair][class]".into(),
+                expected: format!("{} pairs of {}", bins * (bins + 1) / 2, modes.len()),
+                found: format!("{} pairs of {:?}", power.len(), power.first().map(Vec::len)),
+            });
+        }
+        let transform = LognormalTransform::new(modes.clone(), bins);
+        let (gaussian, _) = transform.gaussian_power(power, &shifts)?;
+        Ok(Self { variance: field_variance(modes, &gaussian, bins), gaussian, shifts })
+    }
+
     /// The local transform of a bin, with the theoretical variance.
     pub(crate) fn local_transform(&self, kind: FieldKind, bin: usize) -> LocalTransform {
         LocalTransform { kind, shift: self.shifts[bin], variance: self.variance[bin] }

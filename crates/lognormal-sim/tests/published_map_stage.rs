@@ -28,15 +28,21 @@ fn simulator() -> Simulator {
     Simulator::new(survey).unwrap()
 }
 
-fn fields(simulator: &Simulator, cosmology: usize) -> Fields {
-    let power = reference("power_lognorm_N64.npy");
-    let shifts = reference("shift.npy")[cosmology * BINS..(cosmology + 1) * BINS].to_vec();
+/// Power `[pair][class]` from a reference array `[cosmology][y][x][pair]`.
+fn power(simulator: &Simulator, name: &str, cosmology: usize) -> Vec<Vec<f64>> {
+    let power = reference(name);
     let at = |pair: usize, (a, b): (usize, usize)| power[((cosmology * N + b) * N + a) * 15 + pair];
-    let modes = simulator.modes().clone();
-    let gaussian =
-        (0..15).map(|pair| modes.wave_numbers().iter().map(|&k| at(pair, k)).collect()).collect();
-    let variance = vec![0.0; BINS]; // measured on the map instead
-    Fields::new(simulator.survey(), modes, FieldPower { gaussian, shifts, variance }).unwrap()
+    let classes = simulator.modes().wave_numbers();
+    (0..15).map(|pair| classes.iter().map(|&k| at(pair, k)).collect()).collect()
+}
+
+/// Fields of the published spectra and shifts.
+fn fields(simulator: &Simulator, cosmology: usize) -> Fields {
+    let modes = simulator.modes();
+    let shifts = reference("shift.npy")[cosmology * BINS..(cosmology + 1) * BINS].to_vec();
+    let convergence = power(simulator, "power_gauss_N64.npy", cosmology);
+    let power = FieldPower::lognormal(modes, &convergence, shifts).unwrap();
+    Fields::new(simulator.survey(), modes.clone(), power).unwrap()
 }
 
 /// `[y][x][bin]` to `[bin][y][x]`.
@@ -46,6 +52,20 @@ fn bin_first(map: &[f64]) -> Vec<f64> {
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, x| x.abs().max(largest))
+}
+
+#[test]
+fn power_of_the_gaussian_fields() {
+    let simulator = simulator();
+    for cosmology in 0..2 {
+        let ours = fields(&simulator, cosmology);
+        let theirs = power(&simulator, "power_lognorm_N64.npy", cosmology);
+        for (pair, (ours, theirs)) in ours.power().gaussian.iter().zip(&theirs).enumerate() {
+            for (a, b) in ours.iter().zip(theirs) {
+                assert!((a - b).abs() <= 1e-9 * b.abs().max(1e-6), "pair {pair}: {a} {b}");
+            }
+        }
+    }
 }
 
 #[test]
