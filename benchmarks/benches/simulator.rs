@@ -3,9 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lognormal_sim::{
-    Cosmology, LatentDensity, Randomness, Simulator, Survey, WhitenedDensity,
-};
+use lognormal_sim::{Cosmology, LatentDensity, Randomness, Simulator, Survey, WhitenedDensity};
 
 fn simulator(c: &mut Criterion) {
     let simulator = Simulator::new(Survey::preset("lsst_y10").expect("preset")).expect("survey");

@@ -79,12 +79,11 @@ impl<'a> LatentDensity<'a> {
         let (pixels, half) = (n * n, self.fourier.half_len());
         let mut scratch = self.fourier.scratch();
         let mut latent_modes = vec![Complex::default(); bins * half];
-        let mut field_modes = latent_modes.clone();
-        let mut gradient = latents.to_vec();
         for (map, modes) in latents.chunks_exact(pixels).zip(latent_modes.chunks_exact_mut(half)) {
             self.fourier.forward(map, modes, &mut scratch);
         }
-        fields.mixing().apply(fields.modes(), false, &latent_modes, &mut field_modes);
+        let mut field_modes = latent_modes.clone();
+        fields.mixing().apply(fields.modes(), false, &mut field_modes);
 
         let mut log_p_map = 0.0;
         let (mut shifts_bar, mut variances_bar) = (vec![0.0; bins], vec![0.0; bins]);
@@ -113,8 +112,9 @@ impl<'a> LatentDensity<'a> {
         }
 
         let fields_bar = field_modes;
-        let mut latents_bar = vec![Complex::default(); bins * half];
-        fields.mixing().apply(fields.modes(), true, &fields_bar, &mut latents_bar);
+        let mut latents_bar = fields_bar.clone();
+        fields.mixing().apply(fields.modes(), true, &mut latents_bar);
+        let mut gradient = vec![0.0; latents.len()];
         for (bar, modes) in
             gradient.chunks_exact_mut(pixels).zip(latents_bar.chunks_exact_mut(half))
         {

@@ -33,11 +33,12 @@ impl LognormalTransform {
     /// Power of the Gaussian field for the power of the convergence and the shifts.
     pub(crate) fn gaussian_power(
         &self,
-        power: &[Vec<f64>],
+        power: Vec<Vec<f64>>,
         shifts: &[f64],
     ) -> Result<(Vec<Vec<f64>>, Correlations)> {
         let norm = 1.0 / (self.even.modes.npix() * self.even.modes.npix()) as f64;
-        let mut correlations = self.even.transform(power);
+        let mut correlations = power;
+        self.even.transform(&mut correlations);
         for ((i, j), xi) in pairs(self.bins).into_iter().zip(&mut correlations) {
             let scale = norm / (shifts[i] * shifts[j]);
             for x in xi.iter_mut() {
@@ -47,9 +48,9 @@ impl LognormalTransform {
                 return Err(Error::LognormalCorrelation { bins: (i, j), one_plus: bad });
             }
         }
-        let logs: Vec<Vec<f64>> =
+        let mut gaussian: Vec<Vec<f64>> =
             correlations.iter().map(|xi| xi.iter().map(|x| x.ln()).collect()).collect();
-        let mut gaussian = self.even.transform(&logs);
+        self.even.transform(&mut gaussian);
         for power in &mut gaussian {
             power[0] = 0.0;
         }
@@ -62,23 +63,24 @@ impl LognormalTransform {
         &self,
         correlations: &Correlations,
         shifts: &[f64],
-        gaussian_bar: &[Vec<f64>],
+        gaussian_bar: Vec<Vec<f64>>,
         shifts_bar: &mut [f64],
     ) -> Vec<Vec<f64>> {
         let multiplicity = self.even.modes.multiplicity();
         let norm = 1.0 / (self.even.modes.npix() * self.even.modes.npix()) as f64;
-        let per_mode = |bar: &Vec<f64>| -> Vec<f64> {
-            let mut bar: Vec<f64> = bar.iter().zip(multiplicity).map(|(b, m)| b / m).collect();
+        let mut bar = gaussian_bar;
+        for bar in &mut bar {
+            for (b, m) in bar.iter_mut().zip(multiplicity) {
+                *b /= m;
+            }
             bar[0] = 0.0;
-            bar
-        };
-        let logs_bar: Vec<Vec<f64>> = gaussian_bar.iter().map(per_mode).collect();
-        let mut xi_bar = self.even.transform(&logs_bar);
+        }
+        self.even.transform(&mut bar);
         for (pair, (i, j)) in pairs(self.bins).into_iter().enumerate() {
             let scale = norm / (shifts[i] * shifts[j]);
             let mut shift_bar = 0.0;
             for ((bar, one_plus), m) in
-                xi_bar[pair].iter_mut().zip(&correlations.0[pair]).zip(multiplicity)
+                bar[pair].iter_mut().zip(&correlations.0[pair]).zip(multiplicity)
             {
                 *bar /= one_plus;
                 shift_bar -= m * *bar * (one_plus - 1.0);
@@ -87,18 +89,18 @@ impl LognormalTransform {
             shifts_bar[i] += shift_bar / shifts[i];
             shifts_bar[j] += shift_bar / shifts[j];
         }
-        let mut power_bar = self.even.transform(&xi_bar);
-        for bar in &mut power_bar {
+        self.even.transform(&mut bar);
+        for bar in &mut bar {
             for (b, m) in bar.iter_mut().zip(multiplicity) {
                 *b *= m;
             }
         }
-        power_bar
+        bar
     }
 }
 
 /// Unnormalised discrete Fourier transform of functions with the eight-fold symmetry of the
-/// square grid, given and returned per class of [`Modes`].
+/// square grid, per class of [`Modes`], in place.
 ///
 /// Such functions are real on both sides; two at a time share a complex transform.
 #[derive(Clone)]
@@ -113,14 +115,13 @@ impl EvenFourier {
         Self { modes, line }
     }
 
-    fn transform(&self, functions: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    fn transform(&self, functions: &mut [Vec<f64>]) {
         let half = self.modes.npix() / 2 + 1;
         let zero = Complex::new(0.0, 0.0);
         let mut lines = vec![zero; self.modes.npix() * half];
         let mut quarter = vec![zero; half * half];
         let mut scratch = vec![zero; self.line.get_inplace_scratch_len()];
-        let mut result = Vec::with_capacity(functions.len());
-        for two in functions.chunks(2) {
+        for two in functions.chunks_mut(2) {
             let (first, second) = (&two[0], two.get(1).unwrap_or(&two[0]));
             for (kx, line) in lines.chunks_exact_mut(self.modes.npix()).enumerate() {
                 for (value, &class) in line.iter_mut().zip(self.modes.classes(kx)) {
@@ -138,13 +139,13 @@ impl EvenFourier {
             }
             self.line.process_with_scratch(&mut lines, &mut scratch);
             let at = |&(a, b): &(usize, usize)| lines[a * self.modes.npix() + b];
-            let values = || self.modes.wave_numbers().iter().map(at);
-            result.push(values().map(|value| value.re).collect());
-            if two.len() == 2 {
-                result.push(values().map(|value| value.im).collect());
+            for (class, value) in self.modes.wave_numbers().iter().map(at).enumerate() {
+                two[0][class] = value.re;
+                if let Some(second) = two.get_mut(1) {
+                    second[class] = value.im;
+                }
             }
         }
-        result
     }
 }
 
@@ -162,6 +163,38 @@ fn transpose_quarter(lines: &[Complex<f64>], quarter: &mut [Complex<f64>], half:
     for (row, line) in lines.chunks_exact(n).enumerate() {
         for (column, value) in line[..half].iter().enumerate() {
             quarter[column * half + row] = *value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::PI;
+
+    use super::*;
+
+    #[test]
+    fn even_transform_agrees_with_the_definition() {
+        for n in [8, 10] {
+            let modes = Arc::new(Modes::new(n, 5.0));
+            let functions: Vec<Vec<f64>> = (0..3)
+                .map(|f| (0..modes.len()).map(|c| ((3 * c + f) as f64).sin()).collect())
+                .collect();
+            let mut found = functions.clone();
+            EvenFourier::new(modes.clone()).transform(&mut found);
+            for (function, found) in functions.iter().zip(found) {
+                for (&(a, b), found) in modes.wave_numbers().iter().zip(found) {
+                    let mut sum = 0.0;
+                    for x in 0..n {
+                        for y in 0..n {
+                            let class = modes.classes(x.min(n - x))[y.min(n - y)];
+                            let phase = 2.0 * PI * (a * x + b * y) as f64 / n as f64;
+                            sum += function[class as usize] * phase.cos();
+                        }
+                    }
+                    assert!((sum - found).abs() < 1e-12, "{n} {a} {b}: {sum} {found}");
+                }
+            }
         }
     }
 }

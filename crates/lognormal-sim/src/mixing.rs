@@ -53,28 +53,26 @@ impl MixingMatrices {
             .map(|k| (k / self.bins, k % self.bins))
     }
 
-    /// `out = L z` (or `L^T z`) on half planes `[bin][kx][ky]`.
-    pub(crate) fn apply<T: Pixel>(
-        &self,
-        modes: &Modes,
-        transposed: bool,
-        z: &[Complex<T>],
-        out: &mut [Complex<T>],
-    ) {
+    /// `z := L z` (or `L^T z`) on half planes `[bin][kx][ky]`.
+    pub(crate) fn apply<T: Pixel>(&self, modes: &Modes, transposed: bool, z: &mut [Complex<T>]) {
         let n = modes.npix();
         let half_len = z.len() / self.bins;
-        out.fill(Complex::new(T::zero(), T::zero()));
-        let mut row = vec![T::zero(); n];
+        let mut coefficients = vec![T::zero(); n];
+        let mut mixed = vec![Complex::default(); self.bins * n];
         for kx in 0..=n / 2 {
+            mixed.fill(Complex::default());
             for (i, j) in self.positions() {
-                modes.spread(kx, &self.entries[i * self.bins + j], &mut row);
+                modes.spread(kx, &self.entries[i * self.bins + j], &mut coefficients);
                 let (to, from) = if transposed { (j, i) } else { (i, j) };
                 let from = &z[from * half_len + kx * n..][..n];
-                let to = &mut out[to * half_len + kx * n..][..n];
-                for ((o, z), &l) in to.iter_mut().zip(from).zip(&row) {
+                let to = &mut mixed[to * n..(to + 1) * n];
+                for ((o, z), &l) in to.iter_mut().zip(from).zip(&coefficients) {
                     o.re = o.re + l * z.re;
                     o.im = o.im + l * z.im;
                 }
+            }
+            for (bin, mixed) in mixed.chunks_exact(n).enumerate() {
+                z[bin * half_len + kx * n..][..n].copy_from_slice(mixed);
             }
         }
     }

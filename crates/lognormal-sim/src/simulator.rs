@@ -208,7 +208,7 @@ impl Simulator {
         let (gaussian, correlations) = match self.survey.field {
             FieldKind::Gaussian => (power, None),
             FieldKind::Lognormal => {
-                let (gaussian, kept) = self.transform.gaussian_power(&power, &shift_values)?;
+                let (gaussian, kept) = self.transform.gaussian_power(power, &shift_values)?;
                 (gaussian, Some(kept))
             }
         };
@@ -306,7 +306,7 @@ impl PowerPullback<'_> {
             Some(correlations) => simulator.transform.pullback(
                 correlations,
                 &self.shift_values,
-                &gaussian_bar,
+                gaussian_bar,
                 &mut shifts_bar,
             ),
             None => gaussian_bar,
@@ -350,7 +350,7 @@ impl FieldPower {
     /// # Errors
     /// [`Error::Shape`] when the arrays do not fit; [`Error::LognormalCorrelation`] for a
     /// correlation that no lognormal field with these shifts can have.
-    pub fn lognormal(modes: &Arc<Modes>, power: &[Vec<f64>], shifts: Vec<f64>) -> Result<Self> {
+    pub fn lognormal(modes: &Arc<Modes>, power: Vec<Vec<f64>>, shifts: Vec<f64>) -> Result<Self> {
         let bins = shifts.len();
         if power.len() != bins * (bins + 1) / 2 || power.iter().any(|p| p.len() != modes.len()) {
             return Err(Error::Shape {
@@ -424,15 +424,14 @@ impl Fields {
         let fourier = Fourier::new(n);
         let mut scratch = fourier.scratch();
         let half = fourier.half_len();
-        let mut z = vec![Complex::default(); bins * half];
-        let mut g = z.clone();
-        for (map, modes) in latents.chunks_exact(n * n).zip(z.chunks_exact_mut(half)) {
+        let mut field = vec![Complex::default(); bins * half];
+        for (map, modes) in latents.chunks_exact(n * n).zip(field.chunks_exact_mut(half)) {
             fourier.forward(map, modes, &mut scratch);
         }
-        self.mixing.apply(&self.modes, false, &z, &mut g);
+        self.mixing.apply(&self.modes, false, &mut field);
         let mut maps = vec![T::zero(); latents.len()];
         for (bin, (map, modes)) in
-            maps.chunks_exact_mut(n * n).zip(g.chunks_exact_mut(half)).enumerate()
+            maps.chunks_exact_mut(n * n).zip(field.chunks_exact_mut(half)).enumerate()
         {
             fourier.inverse(modes, map, &mut scratch);
             self.local_transform(bin).apply(self.survey.field_variance, map);

@@ -41,7 +41,7 @@ fn fields(simulator: &Simulator, cosmology: usize) -> Fields {
     let modes = simulator.modes();
     let shifts = reference("shift.npy")[cosmology * BINS..(cosmology + 1) * BINS].to_vec();
     let convergence = power(simulator, "power_gauss_N64.npy", cosmology);
-    let power = FieldPower::lognormal(modes, &convergence, shifts).unwrap();
+    let power = FieldPower::lognormal(modes, convergence, shifts).unwrap();
     Fields::new(simulator.survey(), modes.clone(), power).unwrap()
 }
 
