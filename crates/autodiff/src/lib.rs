@@ -4,6 +4,8 @@ mod dual;
 mod gradient_check;
 mod implicit;
 mod real;
+#[cfg(feature = "burn")]
+pub mod tensor;
 
 pub use dual::Dual;
 pub use gradient_check::{

@@ -1,0 +1,23 @@
+//! Derivatives of tensor code that can themselves be differentiated.
+//!
+//! A [`Var`] is a matrix, usually `[batch, feature]`, made of burn tensors. Operations on variables
+//! of a [`Tape`] are recorded; [`Tape::gradient`] walks the record backwards with ordinary burn
+//! operations. Its result is therefore a burn tensor like any other: where weights that require
+//! gradients went into it, one call of burn's `backward` on a loss that contains the derivative
+//! gives the gradient of that loss, second derivatives included. Variables without a tape
+//! ([`Var::constant`]) cost nothing: the same code serves plain evaluation.
+//!
+//! Burn itself differentiates once only. Of the ways to differentiate twice, reverse over reverse
+//! costs a small multiple of one evaluation whatever the number of inputs.
+
+mod arithmetic;
+mod device;
+mod elementary;
+mod implicit;
+mod linear;
+mod shape;
+mod tape;
+
+pub use device::{DeviceChoice, DeviceError, open_device};
+pub use implicit::{RootError, RootSettings, implicit_root};
+pub use tape::{Tape, Var};
