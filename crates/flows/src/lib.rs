@@ -1,1 +1,27 @@
-#![doc = "flows"]
+#![doc = include_str!("../README.md")]
+
+mod activation;
+mod autoregressive;
+mod bijector;
+mod config;
+mod coupling;
+mod error;
+mod file;
+mod flow;
+mod mlp;
+mod permutation;
+mod standardiser;
+mod transform;
+mod weights;
+
+pub use activation::Activation;
+pub use autodiff::tensor::{DeviceChoice, DeviceError, open_device};
+pub use bijector::Bijector;
+pub use config::{Base, FlowConfig, Permutation, Structure};
+pub use error::{Error, Result};
+pub use file::{FlowDescription, WeightFile};
+pub use flow::{Flow, Score};
+pub use mlp::{Mlp, MlpConfig};
+pub use standardiser::{Scaling, Standardiser};
+pub use transform::Transform;
+pub use weights::{Weight, load_weights, named_weights};

@@ -1,0 +1,32 @@
+//! Nonlinearities of the conditioner networks.
+
+use autodiff::tensor::Var;
+use serde::{Deserialize, Serialize};
+
+/// What follows each hidden layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `x sigmoid(x)`, smooth.
+    #[default]
+    Silu,
+    /// Hyperbolic tangent, smooth.
+    Tanh,
+    /// Sine, smooth.
+    Sin,
+    /// `max(x, 0)`; scores of flows that use it have jumps.
+    Relu,
+}
+
+impl Activation {
+    /// Applies it to each entry.
+    #[must_use]
+    pub fn apply(self, x: &Var) -> Var {
+        match self {
+            Self::Silu => x.silu(),
+            Self::Tanh => x.tanh(),
+            Self::Sin => x.sin(),
+            Self::Relu => x.relu(),
+        }
+    }
+}

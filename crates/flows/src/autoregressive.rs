@@ -1,0 +1,113 @@
+//! Autoregressive layers: every feature moves, as the features before it decide.
+//!
+//! A masked network (MADE) gives, in one evaluation, the parameters of feature `i` from features
+//! `0..i` and the context: `y_i = f(x_i; NN_i(x_{<i}, context))`. The inverse needs one evaluation
+//! per feature.
+//!
+//! *When to use.* More expressive per layer than a coupling. *When not.* Sampling many features.
+//!
+//! # References
+//! M. Germain, K. Gregor, I. Murray and H. Larochelle, "MADE", ICML 2015, arXiv:1502.03509.
+//! G. Papamakarios, T. Pavlakou and I. Murray, "Masked autoregressive flow for density
+//! estimation", NeurIPS 2017, arXiv:1705.07057.
+
+use autodiff::tensor::Var;
+use burn::module::Module;
+use burn::tensor::Device;
+use rand_chacha::ChaCha8Rng;
+
+use crate::bijector::Bijector;
+use crate::config::FlowConfig;
+use crate::error::Result;
+use crate::mlp::{Mlp, MlpConfig};
+use crate::transform::Transform;
+
+/// One autoregressive layer.
+#[derive(Module, Debug)]
+pub struct Autoregressive {
+    network: Mlp,
+    #[module(skip)]
+    bijector: Bijector,
+    #[module(skip)]
+    features: usize,
+}
+
+impl Autoregressive {
+    /// A layer close to the identity.
+    pub fn new(config: &FlowConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let count = config.bijector.parameters();
+        let network = MlpConfig {
+            inputs: config.features + config.context,
+            hidden: config.hidden.clone(),
+            outputs: config.features * count,
+            activation: config.activation,
+        };
+        let masks = masks(&network, config.features, count);
+        let network = network.init_masked(FlowConfig::LAST_LAYER, &masks, rng, device);
+        Self { network, bijector: config.bijector, features: config.features }
+    }
+
+    /// Parameters of every feature, `[batch * feature, parameters]`.
+    fn parameters(&self, x: &Var, context: &Var) -> Var {
+        let parameters = self.network.forward(&Var::concat(&[x, context]));
+        parameters.reshape([x.dims()[0] * self.features, self.bijector.parameters()])
+    }
+}
+
+/// A mask `[inputs][outputs]` per layer. The degree of an input is its position, context before
+/// all features; hidden units have degrees in turn; a unit acts on those of higher or equal
+/// degree, and on outputs of strictly higher degree.
+fn masks(network: &MlpConfig, features: usize, parameters: usize) -> Vec<Vec<f32>> {
+    let context = network.inputs - features;
+    // degree 0: context only; degree i: features up to number i, counted from 1
+    let mut before: Vec<usize> = (1..=features).chain(std::iter::repeat_n(0, context)).collect();
+    let mut masks = Vec::new();
+    for width in &network.hidden {
+        let degrees: Vec<usize> = (0..*width).map(|unit| unit % features).collect();
+        masks.push(mask(&before, &degrees, |from, to| from <= to));
+        before = degrees;
+    }
+    let outputs: Vec<usize> =
+        (1..=features).flat_map(|feature| std::iter::repeat_n(feature, parameters)).collect();
+    masks.push(mask(&before, &outputs, |from, to| from < to));
+    masks
+}
+
+fn mask(from: &[usize], to: &[usize], may_act: impl Fn(usize, usize) -> bool) -> Vec<f32> {
+    from.iter()
+        .flat_map(|from| to.iter().map(|to| if may_act(*from, *to) { 1.0 } else { 0.0 }))
+        .collect()
+}
+
+impl Transform for Autoregressive {
+    fn forward_and_log_det(&self, x: &Var, context: &Var) -> (Var, Var) {
+        let rows = x.dims()[0];
+        let column = x.reshape([rows * self.features, 1]);
+        let (y, log_derivative) = self.bijector.forward(&column, &self.parameters(x, context));
+        let dims = [rows, self.features];
+        (y.reshape(dims), log_derivative.reshape(dims).sum(1))
+    }
+
+    fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)> {
+        let (rows, count) = (z.dims()[0], self.bijector.parameters());
+        let later = Var::constant(z.value().clone().inner().zeros_like());
+        let mut known: Vec<Var> = Vec::new();
+        let mut log_det: Option<Var> = None;
+        for feature in 0..self.features {
+            let mut parts: Vec<&Var> = known.iter().collect();
+            let rest = later.columns(feature..self.features);
+            parts.push(&rest);
+            let parameters = self.network.forward(&Var::concat(&[&Var::concat(&parts), context]));
+            let own = parameters.columns(feature * count..(feature + 1) * count);
+            let column = z.columns(feature..feature + 1).reshape([rows, 1]);
+            let (x, log_derivative) = self.bijector.inverse(&column, &own)?;
+            known.push(x);
+            log_det = Some(match log_det {
+                Some(sum) => sum + log_derivative,
+                None => log_derivative,
+            });
+        }
+        let parts: Vec<&Var> = known.iter().collect();
+        Ok((Var::concat(&parts), log_det.expect("a flow has features")))
+    }
+}

@@ -1,0 +1,82 @@
+//! Coupling layers: some features stay and decide how the others move.
+//!
+//! The first half of the features, with the context, goes into a network that gives the parameters
+//! of a bijector for each of the rest: `y_a = x_a`, `y_b = f(x_b; NN(x_a, context))`. The Jacobian
+//! is triangular; both directions cost one evaluation of the network.
+//!
+//! With one feature, the network sees the context only.
+//!
+//! # References
+//! L. Dinh, J. Sohl-Dickstein and S. Bengio, "Density estimation using Real NVP", ICLR 2017,
+//! arXiv:1605.08803.
+
+use autodiff::tensor::Var;
+use burn::module::Module;
+use burn::tensor::Device;
+use rand_chacha::ChaCha8Rng;
+
+use crate::bijector::Bijector;
+use crate::config::FlowConfig;
+use crate::error::Result;
+use crate::mlp::{Mlp, MlpConfig};
+use crate::transform::Transform;
+
+/// One coupling layer.
+#[derive(Module, Debug)]
+pub struct Coupling {
+    network: Mlp,
+    #[module(skip)]
+    bijector: Bijector,
+    /// Number of features that stay.
+    #[module(skip)]
+    kept: usize,
+    #[module(skip)]
+    features: usize,
+}
+
+impl Coupling {
+    /// A layer close to the identity.
+    pub fn new(config: &FlowConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let kept = config.features / 2;
+        let network = MlpConfig {
+            inputs: kept + config.context,
+            hidden: config.hidden.clone(),
+            outputs: (config.features - kept) * config.bijector.parameters(),
+            activation: config.activation,
+        };
+        let network = network.init(FlowConfig::LAST_LAYER, rng, device);
+        Self { network, bijector: config.bijector, kept, features: config.features }
+    }
+
+    /// Applies `function` to the moving features, given their parameters.
+    fn apply(
+        &self,
+        x: &Var,
+        context: &Var,
+        function: impl FnOnce(&Var, &Var) -> Result<(Var, Var)>,
+    ) -> Result<(Var, Var)> {
+        let (rows, moving) = (x.dims()[0], self.features - self.kept);
+        let stay = x.columns(0..self.kept);
+        let parameters = self.network.forward(&Var::concat(&[&stay, context]));
+        let count = self.bijector.parameters();
+        let parameters = parameters.reshape([rows * moving, count]);
+        let column = x.columns(self.kept..self.features).reshape([rows * moving, 1]);
+        let (moved, log_derivative) = function(&column, &parameters)?;
+        let moved = moved.reshape([rows, moving]);
+        let log_det = log_derivative.reshape([rows, moving]).sum(1);
+        Ok((Var::concat(&[&stay, &moved]), log_det))
+    }
+}
+
+impl Transform for Coupling {
+    fn forward_and_log_det(&self, x: &Var, context: &Var) -> (Var, Var) {
+        self.apply(x, context, |column, parameters| Ok(self.bijector.forward(column, parameters)))
+            .expect("bijectors have a value everywhere")
+    }
+
+    fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)> {
+        self.apply(z, context, |column, parameters| {
+            Ok(self.bijector.inverse(column, parameters)?)
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The weights of any module as named arrays.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::error::{Error, Result};
+
+/// A tensor of weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// Path of the tensor in its module.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, row by row.
+    pub values: Vec<f32>,
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    weights: Vec<Weight>,
+    failure: Option<Error>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        match tensor.try_into_vec_as::<f32>() {
+            Ok(values) => self.weights.push(Weight { name: self.path.join("."), shape, values }),
+            Err(error) => self.failure = Some(Error::Device { reason: format!("{error:?}") }),
+        }
+    }
+}
+
+/// All weights of a module, in a fixed order.
+///
+/// # Errors
+/// If the device fails.
+pub fn named_weights(module: &impl Module) -> Result<Vec<Weight>> {
+    let mut collect = Collect::default();
+    module.visit(&mut collect);
+    match collect.failure {
+        Some(error) => Err(error),
+        None => Ok(collect.weights),
+    }
+}
+
+struct Assign<'a> {
+    path: Vec<String>,
+    weights: BTreeMap<&'a str, &'a Weight>,
+    failure: Option<Error>,
+}
+
+impl ModuleMapper for Assign<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let shape = param.val().dims().to_vec();
+        let reason = match self.weights.remove(name.as_str()) {
+            Some(weight) if weight.shape == shape => {
+                let data = TensorData::new(weight.values.clone(), shape);
+                return param.map(|before| {
+                    let plain = Tensor::from_data(data, &before.device().without_autodiff());
+                    if before.is_autodiff() {
+                        plain.autodiff().set_require_grad(before.is_require_grad())
+                    } else {
+                        plain
+                    }
+                });
+            }
+            Some(weight) => format!("shape {:?} expected, found {:?}", shape, weight.shape),
+            None => "they are missing".to_owned(),
+        };
+        self.failure.get_or_insert(Error::Weights { name, reason });
+        param
+    }
+}
+
+/// The module with its weights replaced by those of the same names.
+///
+/// # Errors
+/// [`Error::Weights`] if one is missing, superfluous or of another shape.
+pub fn load_weights<M: Module>(module: M, weights: &[Weight]) -> Result<M> {
+    let named = weights.iter().map(|weight| (weight.name.as_str(), weight)).collect();
+    let mut assign = Assign { path: Vec::new(), weights: named, failure: None };
+    let module = module.map(&mut assign);
+    if let Some(error) = assign.failure {
+        return Err(error);
+    }
+    match assign.weights.into_keys().next() {
+        Some(name) => {
+            let reason = "the module has no such tensor".to_owned();
+            Err(Error::Weights { name: name.to_owned(), reason })
+        }
+        None => Ok(module),
+    }
+}
