@@ -1,1 +1,8 @@
-#![doc = "sbi"]
+#![doc = include_str!("../README.md")]
+
+mod error;
+pub mod prior;
+pub mod simulations;
+pub mod simulator;
+
+pub use error::{Error, Result};

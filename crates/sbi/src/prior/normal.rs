@@ -33,24 +33,61 @@ pub fn mass(edge: f64, width: f64) -> f64 {
     }
 }
 
-/// The `x` with `lower_tail(x) = p`, for `0 < p <= 1/2`.
+/// Logarithm of the mass of the standard normal below `x`, with no underflow.
+pub fn ln_lower_tail(x: f64) -> f64 {
+    if x > FAR { lower_tail(x).ln() } else { ln_density(x) + mills_ratio(-x).ln() }
+}
+
+/// Density at `x` over the mass above `x`, with no underflow.
+pub fn hazard(x: f64) -> f64 {
+    if x < -FAR { density(x) / lower_tail(-x) } else { mills_ratio(x).recip() }
+}
+
+/// Below this point tails are computed by a continued fraction.
+const FAR: f64 = -8.0;
+
+/// Logarithm of the density of the standard normal.
+fn ln_density(x: f64) -> f64 {
+    -0.5 * (x * x + (2.0 * PI).ln())
+}
+
+/// Mass above `x` over the density at `x`, for `x >= -FAR`: the continued fraction
+/// `1 / (x + 1 / (x + 2 / (x + 3 / ...)))`, evaluated from its tail (Laplace 1805).
+fn mills_ratio(x: f64) -> f64 {
+    (1..40).rev().fold(x, |tail, n| x + f64::from(n) / tail).recip()
+}
+
+/// The `x` with `lower_tail(x) = p`, for `0 <= p <= 1/2`; minus infinity for 0.
 pub fn lower_tail_quantile(p: f64) -> f64 {
+    lower_tail_quantile_of_ln(p.ln())
+}
+
+/// The `x` with `ln_lower_tail(x) = target`, for a target of at most ln(1/2).
+pub fn lower_tail_quantile_of_ln(target: f64) -> f64 {
+    if target == f64::NEG_INFINITY {
+        return target;
+    }
     // lower_tail(-s) <= exp(-s^2 / 2) / 2 for s >= 0.
-    climb(-(-2.0 * (2.0 * p).min(1.0).ln()).sqrt(), p.ln(), lower_tail, density)
+    let start = -(-2.0 * (target + std::f64::consts::LN_2).min(0.0)).sqrt();
+    climb(start, target, |x| (ln_lower_tail(x), hazard(-x)))
 }
 
 /// The width `t` with `mass(edge, t) = p`, for `0 < p < mass(edge, infinity)`.
 pub fn width_with_mass(edge: f64, p: f64) -> f64 {
     // The density is nowhere above 1/sqrt(2 pi).
-    climb(p * (2.0 * PI).sqrt(), p.ln(), |t| mass(edge, t), |t| density(edge + t))
+    climb(p * (2.0 * PI).sqrt(), p.ln(), |width| {
+        let below = mass(edge, width);
+        (below.ln(), density(edge + width) / below)
+    })
 }
 
-/// Newton's method for `ln f(x) = target`, where `ln f` is concave and `start` is below the root.
-fn climb(start: f64, target: f64, f: impl Fn(f64) -> f64, slope: impl Fn(f64) -> f64) -> f64 {
+/// Newton's method for `f(x) = target`, where `f` is concave and increasing and `start` is below
+/// the root; `f` returns its value and its derivative.
+fn climb(start: f64, target: f64, f: impl Fn(f64) -> (f64, f64)) -> f64 {
     let mut x = start;
     for _ in 0..200 {
-        let value = f(x);
-        let step = (target - value.ln()) * value / slope(x);
+        let (value, slope) = f(x);
+        let step = (target - value) / slope;
         x += step;
         if step.abs() <= 4.0 * f64::EPSILON * x.abs() {
             break;

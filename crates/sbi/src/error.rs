@@ -1,0 +1,124 @@
+//! What can go wrong, with the numbers that went wrong.
+
+use std::path::PathBuf;
+
+/// Result of the fallible functions of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A number of a prior that makes it no distribution.
+    #[error("prior of {parameter}: {field} = {value}, expected {expected}")]
+    Prior {
+        /// Name of the parameter.
+        parameter: String,
+        /// Which number of its distribution.
+        field: &'static str,
+        /// The number given.
+        value: f64,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// Names of parameters that cannot be used.
+    #[error("not a usable prior: {reason}")]
+    PriorNames {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A setting out of its domain.
+    #[error("setting `{field}` is {value}, expected {expected}")]
+    Setting {
+        /// Name of the setting.
+        field: &'static str,
+        /// The value given.
+        value: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// An array or vector whose shape does not fit.
+    #[error("{what} has shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// Which array.
+        what: String,
+        /// The shape that fits.
+        expected: Vec<usize>,
+        /// The shape given.
+        found: Vec<usize>,
+    },
+    /// A NaN or infinity where a number is needed.
+    #[error("{what}[{index}] is {value}, which is not finite")]
+    NotFinite {
+        /// Which vector.
+        what: String,
+        /// Where in it.
+        index: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// A simulation gave a NaN or an infinity, and the policy is to stop.
+    #[error(
+        "simulation {index} at theta = {theta:?} gave {what}[{element}] = {value}; to go on without \
+         such simulations choose a policy that drops (and counts) them"
+    )]
+    NonFiniteSimulation {
+        /// Index of the simulation.
+        index: u64,
+        /// Its parameters.
+        theta: Vec<f64>,
+        /// `x` or `score`.
+        what: &'static str,
+        /// Which element of it.
+        element: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// A simulation failed, and the policy is to stop.
+    #[error("simulation {index} at theta = {theta:?} failed: {source}")]
+    Simulator {
+        /// Index of the simulation.
+        index: u64,
+        /// Its parameters.
+        theta: Vec<f64>,
+        /// The simulator's own error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The observer of a long computation asked to stop.
+    #[error("stopped after {done} of {total}")]
+    Stopped {
+        /// What was done.
+        done: u64,
+        /// What was to be done.
+        total: u64,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A file that does not hold what it should: damaged, truncated or of another kind.
+    #[error("{} cannot be used: {reason}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// For `map_err`: what was being done to which file when the system refused.
+    pub(crate) fn io(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
