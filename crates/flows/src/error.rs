@@ -75,6 +75,27 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A training went astray.
+    #[error(
+        "{what} is {value} at step {step}, learning rate {learning_rate}: lower the learning rate, \
+         or look for outliers in the data"
+    )]
+    Training {
+        /// What is not finite.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The step, counted from 0.
+        step: usize,
+        /// Its learning rate.
+        learning_rate: f64,
+    },
+    /// The observer of a training asked to stop.
+    #[error("stopped after {step} steps of training")]
+    Stopped {
+        /// Steps made.
+        step: usize,
+    },
     /// The device failed to return a result.
     #[error("the device failed: {reason}")]
     Device {

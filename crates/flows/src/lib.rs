@@ -11,6 +11,7 @@ mod flow;
 mod mlp;
 mod permutation;
 mod standardiser;
+pub mod training;
 mod transform;
 mod weights;
 

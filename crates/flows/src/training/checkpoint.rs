@@ -1,0 +1,149 @@
+//! A training that can be continued.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::CurvePoint;
+use super::adam::Adam;
+use super::settings::TrainingSettings;
+use crate::error::{Error, Result};
+use crate::file::WeightFile;
+use crate::weights::{Weight, load_weights, named_weights};
+
+const KIND: &str = "training checkpoint";
+const SCHEMA: u32 = 1;
+
+/// Where a training is, but for its weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointState {
+    /// Steps made.
+    pub step: usize,
+    /// Sum of the losses of the steps since the last evaluation.
+    pub loss_sum: f64,
+    /// Their number.
+    pub loss_count: usize,
+    /// Evaluations made.
+    pub curve: Vec<CurvePoint>,
+    /// Index of the best of them.
+    pub best: usize,
+}
+
+impl CheckpointState {
+    /// Adds an evaluation; true if it is the best so far (without validation, always).
+    pub fn record(&mut self, point: CurvePoint) -> bool {
+        self.loss_sum = 0.0;
+        self.loss_count = 0;
+        let before = self.curve.get(self.best).and_then(|best| best.validation);
+        let better = match (point.validation, before) {
+            (Some(new), Some(best)) => new < best,
+            _ => true,
+        };
+        self.curve.push(point);
+        if better {
+            self.best = self.curve.len() - 1;
+        }
+        better
+    }
+
+    /// True when the last `patience` evaluations were no improvement.
+    pub fn finished(&self, patience: Option<usize>) -> bool {
+        let judged = self.curve.last().is_some_and(|point| point.validation.is_some());
+        judged && patience.is_some_and(|patience| self.curve.len() - 1 - self.best >= patience)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    settings: TrainingSettings,
+    rows: usize,
+    state: CheckpointState,
+}
+
+/// A stored training.
+pub struct Checkpoint {
+    /// Where it is.
+    pub state: CheckpointState,
+    weights: Vec<Weight>,
+}
+
+impl Checkpoint {
+    /// Stores a training.
+    ///
+    /// # Errors
+    /// If the device fails or the file cannot be written.
+    pub fn write<M: Module>(
+        path: &Path,
+        settings: &TrainingSettings,
+        rows: usize,
+        state: &CheckpointState,
+        model: &M,
+        best: &M,
+        adam: &Adam,
+    ) -> Result<()> {
+        let mut weights = Vec::new();
+        for (prefix, module) in [("model", model), ("best", best)] {
+            for weight in named_weights(module)? {
+                weights.push(Weight { name: format!("{prefix}/{}", weight.name), ..weight });
+            }
+        }
+        for (name, (mean, square)) in adam.moments() {
+            for (prefix, tensor) in [("mean", mean), ("square", square)] {
+                let shape = tensor.dims().to_vec();
+                let values = tensor
+                    .try_to_vec_as::<f32>()
+                    .map_err(|error| Error::Device { reason: format!("{error:?}") })?;
+                weights.push(Weight { name: format!("{prefix}/{name}"), shape, values });
+            }
+        }
+        let header = Header { settings: settings.clone(), rows, state: state.clone() };
+        WeightFile { header, weights }.write(path, KIND, SCHEMA)
+    }
+
+    /// Reads a training of these settings and this number of rows.
+    ///
+    /// # Errors
+    /// If the file is damaged or belongs to another training.
+    pub fn read(path: &Path, settings: &TrainingSettings, rows: usize) -> Result<Self> {
+        let WeightFile { header, weights } = WeightFile::<Header>::read(path, KIND, SCHEMA)?;
+        if header.settings != *settings || header.rows != rows {
+            let reason = "it is of a training with other settings or data; remove it to start anew";
+            return Err(Error::Format { path: path.to_path_buf(), reason: reason.into() });
+        }
+        Ok(Self { state: header.state, weights })
+    }
+
+    fn part(&self, prefix: &str) -> Vec<Weight> {
+        let part = self.weights.iter().filter_map(|weight| {
+            let (own, name) = weight.name.split_once('/')?;
+            (own == prefix).then(|| Weight { name: name.to_owned(), ..weight.clone() })
+        });
+        part.collect()
+    }
+
+    /// The weights that were being trained.
+    pub fn model<M: Module>(&self, model: M) -> Result<M> {
+        load_weights(model, &self.part("model"))
+    }
+
+    /// The best weights so far.
+    pub fn best<M: Module>(&self, model: M) -> Result<M> {
+        load_weights(model, &self.part("best"))
+    }
+
+    /// The optimiser.
+    pub fn adam(&self, device: &Device) -> Adam {
+        let tensor = |weight: Weight| {
+            Tensor::from_data(TensorData::new(weight.values, weight.shape), device)
+        };
+        let means = self.part("mean").into_iter().zip(self.part("square"));
+        let moments: BTreeMap<_, _> = means
+            .map(|(mean, square)| (mean.name.clone(), (tensor(mean), tensor(square))))
+            .collect();
+        Adam::resume(moments, self.state.step)
+    }
+}

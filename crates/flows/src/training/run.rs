@@ -1,0 +1,218 @@
+//! The loop over batches.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::adam::Adam;
+use super::checkpoint::{Checkpoint, CheckpointState};
+use super::settings::{Batches, TrainingSettings};
+use super::{CurvePoint, Objective, TrainingEnd, TrainingProgress, TrainingReport};
+use crate::error::{Error, Result};
+
+/// Rows of the validation set evaluated at a time.
+const VALIDATION_BATCH: usize = 4096;
+/// Least time between checkpoints.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
+
+/// A trained model.
+#[derive(Clone, Debug)]
+pub struct Trained<M> {
+    /// The model with its best weights, without differentiation.
+    pub model: M,
+    /// How it came about.
+    pub report: TrainingReport,
+}
+
+/// Streams of random numbers: the split, an epoch's or step's batch, a validation.
+fn rng(seed: u64, purpose: u64, index: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream((purpose << 56) | index as u64);
+    rng
+}
+
+/// What changes from step to step.
+struct State<M> {
+    model: M,
+    best_model: M,
+    adam: Adam,
+    state: CheckpointState,
+}
+
+/// Minimises the objective from the weights of `model`.
+///
+/// With `checkpoint`, the state is stored in that file now and then, and continued from it when it
+/// exists and belongs to the same settings and number of rows; the result is the same to the last
+/// bit as without the interruption. `observer` hears of every step and stops the training by
+/// returning [`ControlFlow::Break`].
+///
+/// # Errors
+/// If a setting is out of its domain or there are no rows; [`Error::Training`] when a loss or
+/// gradient is not finite; [`Error::Stopped`] when the observer asks to stop (after a checkpoint);
+/// if a checkpoint cannot be written, or does not belong to this training.
+pub fn train<O: Objective>(
+    objective: &O,
+    model: O::Model,
+    settings: &TrainingSettings,
+    checkpoint: Option<&Path>,
+    observer: &mut dyn FnMut(&TrainingProgress) -> ControlFlow<()>,
+) -> Result<Trained<O::Model>> {
+    settings.validate()?;
+    let rows = objective.rows();
+    if rows == 0 {
+        return Err(Error::TooFew { what: "training set", found: 0 });
+    }
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.shuffle(&mut rng(settings.seed, 0, 0));
+    // One row cannot be split: it is trained on.
+    let kept = ((rows as f64 * settings.validation).round() as usize).min(rows - 1);
+    let (validation, training) = order.split_at(kept);
+    let batch = settings.batch.min(training.len());
+    let epoch_steps = training.len() / batch;
+    let every = settings.evaluate_every.unwrap_or(epoch_steps);
+
+    let device = device_of(&model);
+    let mut now = match checkpoint.filter(|path| path.exists()) {
+        Some(path) => {
+            let found = Checkpoint::read(path, settings, rows)?;
+            let (model, best_model) = (model.clone().valid(), model.clone().valid());
+            State {
+                model: found.model(model)?.train(),
+                best_model: found.best(best_model)?,
+                adam: found.adam(&device),
+                state: found.state,
+            }
+        }
+        None => State {
+            best_model: model.valid(),
+            model: model.train(),
+            adam: Adam::default(),
+            state: CheckpointState::default(),
+        },
+    };
+    let mut saved = Instant::now();
+    let store = |now: &State<O::Model>| match checkpoint {
+        Some(path) => Checkpoint::write(
+            path,
+            settings,
+            rows,
+            &now.state,
+            &now.model,
+            &now.best_model,
+            &now.adam,
+        ),
+        None => Ok(()),
+    };
+    let mut epoch_order = training.to_vec();
+    let mut shuffled_for = usize::MAX;
+    let end = loop {
+        if now.state.finished(settings.patience) {
+            break TrainingEnd::Converged;
+        }
+        let step = now.state.step;
+        if step >= settings.max_steps {
+            break TrainingEnd::AllSteps;
+        }
+        let mut random = rng(settings.seed, 1, step);
+        let chosen: Vec<usize> = match settings.batches {
+            Batches::Epochs => {
+                let (epoch, within) = (step / epoch_steps, step % epoch_steps);
+                if shuffled_for != epoch {
+                    epoch_order.copy_from_slice(training);
+                    epoch_order.shuffle(&mut rng(settings.seed, 2, epoch));
+                    shuffled_for = epoch;
+                }
+                epoch_order[within * batch..(within + 1) * batch].to_vec()
+            }
+            Batches::WithReplacement => (0..settings.batch)
+                .map(|_| training[random.random_range(0..training.len())])
+                .collect(),
+        };
+        let rate = settings.learning_rate_at(step);
+        let failed = |what, value| Error::Training { what, value, step, learning_rate: rate };
+        let loss = objective.loss(&now.model, &chosen, &mut random)?;
+        let value = scalar(loss.clone().inner())?;
+        if !value.is_finite() {
+            return Err(failed("loss", value));
+        }
+        let gradients = loss.backward();
+        let model = now.adam.step(now.model, &gradients, rate, settings.clip_norm);
+        now.model = model.ok_or_else(|| failed("gradient", f64::NAN))?;
+        now.state.step += 1;
+        now.state.loss_sum += value;
+        now.state.loss_count += 1;
+
+        let all = now.state.step >= settings.max_steps;
+        if now.state.step.is_multiple_of(every) || all {
+            let point = CurvePoint {
+                step: now.state.step,
+                epoch: (now.state.step * chosen.len()) as f64 / training.len() as f64,
+                training: now.state.loss_sum / now.state.loss_count as f64,
+                validation: validate(objective, &now.model.valid(), validation, settings.seed)?,
+                learning_rate: rate,
+            };
+            if point.validation.is_some_and(|loss| loss.is_nan()) {
+                return Err(failed("validation loss", f64::NAN));
+            }
+            if now.state.record(point) {
+                now.best_model = now.model.valid();
+            }
+        }
+        let progress = TrainingProgress {
+            step: now.state.step,
+            of: settings.max_steps,
+            last: now.state.curve.last().copied(),
+        };
+        if observer(&progress).is_break() {
+            store(&now)?;
+            return Err(Error::Stopped { step: now.state.step });
+        }
+        if checkpoint.is_some() && saved.elapsed() >= CHECKPOINT_INTERVAL {
+            store(&now)?;
+            saved = Instant::now();
+        }
+    };
+    let report = TrainingReport {
+        training_rows: training.len(),
+        validation_rows: validation.len(),
+        best: now.state.best,
+        curve: now.state.curve,
+        end,
+    };
+    Ok(Trained { model: now.best_model, report })
+}
+
+/// Mean loss over the validation rows; the same random numbers every time.
+fn validate<O: Objective>(
+    objective: &O,
+    model: &O::Model,
+    rows: &[usize],
+    seed: u64,
+) -> Result<Option<f64>> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut random = rng(seed, 3, 0);
+    let mut sum = 0.0;
+    for part in rows.chunks(VALIDATION_BATCH) {
+        sum += scalar(objective.loss(model, part, &mut random)?)? * part.len() as f64;
+    }
+    Ok(Some(sum / rows.len() as f64))
+}
+
+fn scalar(tensor: Tensor<1>) -> Result<f64> {
+    let value = tensor.try_into_scalar::<f32>();
+    value.map(f64::from).map_err(|error| Error::Device { reason: format!("{error:?}") })
+}
+
+/// The device of a module's weights, without differentiation.
+pub(crate) fn device_of(module: &impl Module) -> Device {
+    let device = module.devices().into_iter().next().expect("a model has weights");
+    device.without_autodiff()
+}
