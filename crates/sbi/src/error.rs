@@ -84,6 +84,48 @@ pub enum Error {
         /// The simulator's own error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Too little to learn from.
+    #[error("{what}: at least {minimum} are needed, found {found}")]
+    TooFew {
+        /// What is too few.
+        what: &'static str,
+        /// The smallest accepted number.
+        minimum: usize,
+        /// The number given.
+        found: usize,
+    },
+    /// Scores are wanted, and the simulations have none.
+    #[error("the simulations have no scores: use a simulator that returns them, or learn without")]
+    NoScores,
+    /// A posterior lies almost entirely outside the support of the prior.
+    #[error(
+        "only {accepted} of {proposed} draws lie within the prior (leakage {:.4}): estimate the \
+         posterior in the prior's normal coordinates, or simulate more near this observation",
+        1.0 - *accepted as f64 / *proposed as f64
+    )]
+    Leakage {
+        /// Draws within the support.
+        accepted: usize,
+        /// Draws made.
+        proposed: usize,
+    },
+    /// Nowhere that was looked at is the density finite.
+    #[error(
+        "the posterior has no finite density at any of {tried} points: is the observation far \
+         outside the simulations (largest deviation {deviation:.1} standard units)?"
+    )]
+    NoMass {
+        /// Points tried.
+        tried: usize,
+        /// Largest standardised deviation of the observation.
+        deviation: f64,
+    },
+    /// A chain failed.
+    #[error("sampling failed: {0}")]
+    Chain(String),
+    /// A network failed.
+    #[error(transparent)]
+    Network(#[from] flows::Error),
     /// The observer of a long computation asked to stop.
     #[error("stopped after {done} of {total}")]
     Stopped {

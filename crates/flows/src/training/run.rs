@@ -178,6 +178,7 @@ pub fn train<O: Objective>(
             saved = Instant::now();
         }
     };
+    store(&now)?;
     let report = TrainingReport {
         training_rows: training.len(),
         validation_rows: validation.len(),

@@ -1,0 +1,160 @@
+//! What all methods share: settings of networks and trainings, the observer, ensembles.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use burn::tensor::Device;
+use flows::training::{Objective, Trained, TrainingProgress, TrainingSettings, train};
+use flows::{Activation, Bijector, FlowConfig, Scaling};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::simulations::Simulations;
+
+/// A family of flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Affine couplings: [`FlowConfig::affine`].
+    Affine,
+    /// Rational-quadratic spline couplings: [`FlowConfig::spline`].
+    Spline,
+    /// Autoregressive splines: [`FlowConfig::autoregressive_spline`].
+    #[default]
+    AutoregressiveSpline,
+    /// Masked autoregressive flow: [`FlowConfig::maf`].
+    Maf,
+    /// Smooth couplings: [`FlowConfig::smooth`].
+    Smooth,
+}
+
+/// Settings of a flow; `None` leaves the family's own choice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowSettings {
+    /// The family.
+    pub family: Family,
+    /// Number of layers.
+    pub layers: Option<usize>,
+    /// Width of each hidden layer.
+    pub hidden: Option<Vec<usize>>,
+    /// Nonlinearity.
+    pub activation: Option<Activation>,
+    /// The bijector, where another than the family's is wanted.
+    pub bijector: Option<Bijector>,
+}
+
+impl FlowSettings {
+    /// The flow of `features` features given `context` features.
+    #[must_use]
+    pub fn config(&self, features: usize, context: usize) -> FlowConfig {
+        let own = match self.family {
+            Family::Affine => FlowConfig::affine(features, context),
+            Family::Spline => FlowConfig::spline(features, context),
+            Family::AutoregressiveSpline => FlowConfig::autoregressive_spline(features, context),
+            Family::Maf => FlowConfig::maf(features, context),
+            Family::Smooth => FlowConfig::smooth(features, context),
+        };
+        FlowConfig {
+            layers: self.layers.unwrap_or(own.layers),
+            hidden: self.hidden.clone().unwrap_or(own.hidden),
+            activation: self.activation.unwrap_or(own.activation),
+            bijector: self.bijector.unwrap_or(own.bijector),
+            ..own
+        }
+    }
+}
+
+/// How networks are fitted to simulations, whatever the method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FitSettings {
+    /// The training of each network.
+    pub training: TrainingSettings,
+    /// How the units of observables are found. Default robust.
+    pub scaling: Scaling,
+    /// Networks of the ensemble, which differ by their seeds; densities are averaged. Default 1.
+    pub members: usize,
+}
+
+impl Default for FitSettings {
+    fn default() -> Self {
+        Self { training: TrainingSettings::default(), scaling: Scaling::default(), members: 1 }
+    }
+}
+
+/// How far a fit is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FitProgress {
+    /// Index of the network at work.
+    pub member: usize,
+    /// Networks to train.
+    pub members: usize,
+    /// Its training.
+    pub training: TrainingProgress,
+}
+
+/// Where a fit runs and whom it tells.
+pub struct Fitting<'a> {
+    /// The device of the networks.
+    pub device: &'a Device,
+    /// Folder for checkpoints; a fit that was killed continues from them when repeated with the
+    /// same settings and data.
+    pub checkpoints: Option<&'a Path>,
+    /// Hears of every step; stops the fit by returning [`ControlFlow::Break`].
+    pub observer: &'a mut dyn FnMut(&FitProgress) -> ControlFlow<()>,
+}
+
+impl Fitting<'_> {
+    /// Trains each member of an ensemble; `init` makes a network from a seed.
+    pub(crate) fn ensemble<O: Objective>(
+        &mut self,
+        objective: &O,
+        settings: &FitSettings,
+        init: impl Fn(u64) -> Result<O::Model>,
+    ) -> Result<Vec<Trained<O::Model>>> {
+        if settings.members == 0 {
+            let (value, expected) = ("0".into(), "at least 1".into());
+            return Err(Error::Setting { field: "members", value, expected });
+        }
+        (0..settings.members)
+            .map(|member| {
+                let seed = settings.training.seed.wrapping_add(member as u64);
+                let training = TrainingSettings { seed, ..settings.training.clone() };
+                let path = self
+                    .checkpoints
+                    .map(|folder| folder.join(format!("member-{member}.safetensors")));
+                let mut tell = |training: &TrainingProgress| {
+                    let members = settings.members;
+                    (self.observer)(&FitProgress { member, members, training: *training })
+                };
+                let model = init(seed)?;
+                Ok(train(objective, model, &training, path.as_deref(), &mut tell)?)
+            })
+            .collect()
+    }
+}
+
+/// Refuses sets that nothing can be learnt from.
+pub(crate) fn check_set(set: &Simulations, parameters: usize) -> Result<()> {
+    if set.parameters() != parameters {
+        return Err(Error::Shape {
+            what: "parameters of the simulations".into(),
+            expected: vec![parameters],
+            found: vec![set.parameters()],
+        });
+    }
+    if set.len() < 2 {
+        return Err(Error::TooFew { what: "simulations", minimum: 2, found: set.len() });
+    }
+    match set.non_finite().first() {
+        Some(row) => {
+            let x = set.x();
+            let x = x.row(*row);
+            let index = x.iter().position(|value| !value.is_finite()).unwrap_or(0);
+            let what = format!("row {row} of the simulations: x");
+            Err(Error::NotFinite { what, index, value: x[index] })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,87 @@
+//! What a network estimates, and how it becomes a log density of the parameters.
+
+use autodiff::tensor::Var;
+use burn::tensor::{Device, Tensor, TensorData};
+use flows::{Flow, FlowDescription, Weight, named_weights};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// A trained network.
+#[derive(Clone, Debug)]
+pub(crate) enum Network {
+    /// `q(u | y)`.
+    Posterior(Flow),
+    /// `q(y | u)`.
+    Likelihood(Flow),
+}
+
+/// Everything about a network but its weights.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NetworkDescription {
+    /// Of [`Network::Posterior`].
+    Posterior(FlowDescription),
+    /// Of [`Network::Likelihood`].
+    Likelihood(FlowDescription),
+}
+
+impl Network {
+    /// Everything about it but its weights.
+    pub fn description(&self) -> NetworkDescription {
+        match self {
+            Self::Posterior(flow) => NetworkDescription::Posterior(flow.description()),
+            Self::Likelihood(flow) => NetworkDescription::Likelihood(flow.description()),
+        }
+    }
+
+    /// Its weights by name.
+    pub fn weights(&self) -> Result<Vec<Weight>> {
+        Ok(match self {
+            Self::Posterior(flow) | Self::Likelihood(flow) => named_weights(flow)?,
+        })
+    }
+
+    /// The device of its weights.
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Posterior(flow) | Self::Likelihood(flow) => flow.device(),
+        }
+    }
+
+    /// `ln q(u | y)` `[rows, 1]` of coordinates `u` `[rows, parameter]` given observables `y`
+    /// `[rows, observable]`; up to a constant, and with a standard normal prior, for likelihoods and
+    /// ratios.
+    pub fn log_density(&self, u: &Var, y: &Tensor<2>) -> Var {
+        let y = Var::constant(y.clone());
+        match self {
+            Self::Posterior(flow) => {
+                let row = |values: Vec<f64>| {
+                    let single: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+                    let data = TensorData::new(single, [1, values.len()]);
+                    Var::constant(Tensor::from_data(data, &flow.device()))
+                };
+                let shift = row(flow.target().shift().to_vec());
+                let per_unit = row(flow.target().scale().iter().map(|s| 1.0 / s).collect());
+                flow.log_density(&((u - shift) * per_unit), &y)
+            }
+            Self::Likelihood(flow) => flow.log_density(&y, u) + log_prior(u),
+        }
+    }
+}
+
+/// Log density of independent standard normals, `[rows, 1]`.
+fn log_prior(u: &Var) -> Var {
+    let constant = 0.5 * u.dims()[1] as f64 * (2.0 * std::f64::consts::PI).ln();
+    u.square().sum(1) * -0.5 - constant as f32
+}
+
+impl NetworkDescription {
+    /// The network of this description with these weights.
+    pub fn with_weights(self, weights: &[Weight], device: &Device) -> Result<Network> {
+        Ok(match self {
+            Self::Posterior(flow) => Network::Posterior(flow.with_weights(weights, device)?),
+            Self::Likelihood(flow) => Network::Likelihood(flow.with_weights(weights, device)?),
+        })
+    }
+}

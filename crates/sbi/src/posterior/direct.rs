@@ -1,0 +1,56 @@
+//! Independent draws from networks that sample.
+
+use ndarray::Array2;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{CHUNK, Draws, Posterior, Sampling};
+use crate::error::{Error, Result};
+
+/// Draws made per draw wanted before sampling is given up.
+const BUDGET: usize = 100;
+
+/// Draws until `count` lie within the support of the prior.
+pub fn sample(posterior: &Posterior<'_>, count: usize, seed: u64) -> Result<Draws> {
+    let estimator = posterior.estimator;
+    let (prior, dim) = (&estimator.prior, estimator.prior.dim());
+    let flows: Vec<_> = posterior.flows().collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut accepted: Vec<Vec<f64>> = Vec::with_capacity(count);
+    let mut proposed = 0;
+    while accepted.len() < count {
+        let missing = (count - accepted.len()) as f64;
+        let rate = (accepted.len() as f64 / proposed.max(1) as f64).max(0.05);
+        let rows = if proposed == 0 { missing } else { missing / rate };
+        let rows = (rows.ceil() as usize).clamp(1, CHUNK);
+        // each draw comes from a member at random
+        let members: Vec<usize> = (0..rows).map(|_| rng.random_range(0..flows.len())).collect();
+        let mut of_member = Vec::with_capacity(flows.len());
+        for (index, flow) in flows.iter().enumerate() {
+            let own = members.iter().filter(|member| **member == index).count();
+            let context = posterior.y.clone().repeat_dim(0, own);
+            let u = if own > 0 {
+                flow.decode_target(flow.sample(context, &mut rng)?)?
+            } else {
+                Vec::new()
+            };
+            of_member.push(u.into_iter());
+        }
+        for member in members {
+            let u: Vec<f64> = of_member[member].by_ref().take(dim).collect();
+            let (theta, _) = estimator.coordinates.theta(prior, &u);
+            if prior.contains(&theta) {
+                accepted.push(theta);
+            }
+        }
+        proposed += rows;
+        if accepted.len() < count && proposed >= BUDGET * count.max(100) {
+            return Err(Error::Leakage { accepted: accepted.len(), proposed });
+        }
+    }
+    let leakage = 1.0 - accepted.len() as f64 / proposed.max(1) as f64;
+    accepted.truncate(count);
+    let theta = Array2::from_shape_vec((count, dim), accepted.concat())
+        .expect("as many numbers as draws of parameters");
+    Ok(Draws { theta, sampling: Sampling::Direct { proposed, leakage } })
+}

@@ -1,0 +1,87 @@
+//! Estimators for every observation at once, against posteriors in closed form.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::Device;
+use ndarray::Array2;
+use rand_distr::{Distribution, StandardNormal};
+use sbi::prior::{Marginal, Prior};
+use sbi::simulations::{Policy, Simulations, simulate};
+use sbi::{
+    Coordinates, Estimator, Family, FitProgress, Fitting, NleSettings, NpeSettings, Sampling, nle,
+    npe, simulator,
+};
+
+/// Two parameters with standard normal priors, observed with noise 1/2 and correlated gain.
+fn simulations(count: u64) -> (Prior, Simulations) {
+    let normal = Marginal::Normal { mean: 1.0, sd: 2.0 };
+    let prior = Prior::new([("a", normal.clone()), ("b", normal)]).unwrap();
+    let simulator = simulator::from_fn(2, 2, |theta, rng| {
+        let noise: [f64; 2] = [StandardNormal.sample(rng), StandardNormal.sample(rng)];
+        vec![theta[0] + 0.5 * theta[1] + 0.5 * noise[0], theta[1] + noise[1]]
+    });
+    let progress = |_| ControlFlow::Continue(());
+    let set = simulate(&simulator, &prior, 0..count, 3, Policy::default(), &progress).unwrap();
+    (prior, set)
+}
+
+/// Mean and covariance of the posterior given `x`.
+fn exact(x: [f64; 2]) -> ([f64; 2], [f64; 3]) {
+    // precision: I / 4 + A' N^-1 A with A = [[1, 1/2], [0, 1]], N = diag(1/4, 1)
+    let (a, b, d) = (0.25 + 4.0, 2.0, 0.25 + 1.0 + 1.0);
+    let right = [0.25 + 4.0 * x[0], 0.25 + 2.0 * x[0] + x[1]];
+    let determinant = a * d - b * b;
+    let covariance = [d / determinant, -b / determinant, a / determinant];
+    let mean = [
+        covariance[0] * right[0] + covariance[1] * right[1],
+        covariance[1] * right[0] + covariance[2] * right[1],
+    ];
+    (mean, covariance)
+}
+
+fn moments(theta: &Array2<f64>) -> ([f64; 2], [f64; 3]) {
+    let n = theta.nrows() as f64;
+    let mean = [0, 1].map(|i| theta.column(i).sum() / n);
+    let product = |i: usize, j: usize| {
+        theta.rows().into_iter().map(|row| (row[i] - mean[i]) * (row[j] - mean[j])).sum::<f64>() / n
+    };
+    (mean, [product(0, 0), product(0, 1), product(1, 1)])
+}
+
+fn fit(run: impl FnOnce(&mut Fitting<'_>) -> sbi::Result<Estimator>) -> Estimator {
+    let mut observer = |_: &FitProgress| ControlFlow::Continue(());
+    let device = Device::flex();
+    run(&mut Fitting { device: &device, checkpoints: None, observer: &mut observer }).unwrap()
+}
+
+fn compare(estimator: &Estimator) {
+    for x in [[0.0, 0.0], [3.0, 2.0], [-2.0, 1.5]] {
+        let draws = estimator.posterior(&x).unwrap().sample(4000, 1).unwrap();
+        let (mean, covariance) = moments(&draws.theta);
+        let (expected, spread) = exact(x);
+        for i in 0..2 {
+            let sd = spread[2 * i].sqrt();
+            assert!((mean[i] - expected[i]).abs() < 0.15 * sd, "{mean:?} {expected:?}");
+            let ratio = covariance[2 * i].sqrt() / sd;
+            assert!((ratio - 1.0).abs() < 0.12, "{covariance:?} {spread:?}");
+        }
+    }
+}
+
+#[test]
+fn posterior_estimation() {
+    let (prior, set) = simulations(4000);
+    for coordinates in [Coordinates::Normal, Coordinates::Natural] {
+        for family in [Family::Affine, Family::AutoregressiveSpline] {
+            let mut settings = NpeSettings { coordinates, ..NpeSettings::default() };
+            settings.flow.family = family;
+            settings.fit.training.max_steps = 1500;
+            let begin = std::time::Instant::now();
+            let estimator = fit(|fitting| npe(&prior, &set, &settings, fitting));
+            println!("{family:?} {:?}: {:?}", begin.elapsed(), estimator.reports()[0].best_point());
+            compare(&estimator);
+            let draws = estimator.posterior(&[0.0, 0.0]).unwrap().sample(10, 1).unwrap();
+            assert!(matches!(draws.sampling, Sampling::Direct { leakage: 0.0, .. }));
+        }
+    }
+}
