@@ -4,5 +4,6 @@ mod error;
 pub mod prior;
 pub mod simulations;
 pub mod simulator;
+pub mod tasks;
 
 pub use error::{Error, Result};
