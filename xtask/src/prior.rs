@@ -1,35 +1,46 @@
-//! Independent priors of the cosmological parameters, and the coordinates in which they are
-//! standard normal.
+//! Priors of the cosmological parameters: named, or from TOML files.
 //!
-//! With `u` the sampling coordinate and `theta = quantile(Phi(u))`, the prior density of `u` is
-//! exactly N(0, 1) and its support is the whole line: a gradient sampler meets no edge.
-
-mod marginal;
-mod normal;
+//! A file has a `name` and one `[[parameter]]` per parameter with `name`, `mean`, `sd` and possibly
+//! `lower` and `upper`: normal distributions, truncated where edges are given.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use lognormal_sim::PARAMETERS;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-use rand_distr::{Distribution, StandardNormal};
+use sbi::prior::Marginal;
 use serde::{Deserialize, Serialize};
-
-pub use marginal::Marginal;
 
 /// Number of parameters.
 pub const DIM: usize = PARAMETERS.len();
 
 /// The prior of [`PARAMETERS`], in that order.
+///
+/// Serialised, it is its file.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Prior {
+    file: PriorFile,
+    #[serde(skip)]
+    prior: sbi::prior::Prior,
+}
+
+/// A prior as it is written.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Prior {
-    /// Name of the prior.
-    pub name: String,
-    /// One marginal per parameter.
-    #[serde(rename = "parameter")]
-    pub marginals: Vec<Marginal>,
+struct PriorFile {
+    name: String,
+    parameter: Vec<Row>,
+}
+
+/// A normal distribution, truncated where edges are given.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    mean: f64,
+    sd: f64,
+    lower: Option<f64>,
+    upper: Option<f64>,
 }
 
 impl Prior {
@@ -54,47 +65,44 @@ impl Prior {
     /// # Errors
     /// If the text is not TOML of this form, or not a prior of these parameters in this order.
     pub fn from_toml(text: &str) -> Result<Self> {
-        let prior: Self = toml::from_str(text)?;
-        let names: Vec<&str> = prior.marginals.iter().map(|m| m.name.as_str()).collect();
+        let file: PriorFile = toml::from_str(text)?;
+        let names: Vec<&str> = file.parameter.iter().map(|row| row.name.as_str()).collect();
         ensure!(names == PARAMETERS, "it is a prior of {names:?}; {PARAMETERS:?} are needed");
-        prior.marginals.iter().try_for_each(Marginal::validate)?;
-        Ok(prior)
+        let marginals = file.parameter.iter().map(|row| {
+            let Row { mean, sd, lower, upper, .. } = *row;
+            (row.name.as_str(), Marginal::TruncatedNormal { mean, sd, lower, upper })
+        });
+        let prior = sbi::prior::Prior::new(marginals)?;
+        Ok(Self { file, prior })
     }
 
-    /// Log density at `theta`; minus infinity outside the support.
-    #[must_use]
-    #[cfg(test)]
-    pub fn log_density(&self, theta: &[f64; DIM]) -> f64 {
-        self.marginals.iter().zip(theta).map(|(marginal, &x)| marginal.log_density(x)).sum()
+    /// Names of the parameters with the edges of their priors, infinite where there is none.
+    pub fn bounds(&self) -> impl Iterator<Item = (&str, (f64, f64))> {
+        self.prior.names().into_iter().zip(self.prior.support())
     }
 
     /// Gradient of the log density.
     #[must_use]
     pub fn gradient(&self, theta: &[f64; DIM]) -> [f64; DIM] {
-        std::array::from_fn(|i| self.marginals[i].gradient(theta[i]))
+        fixed(&self.prior.gradient(theta))
     }
 
     /// Parameters at the sampling coordinates `u`, with the diagonal of d theta / d u.
     #[must_use]
     pub fn at_normal(&self, u: &[f64; DIM]) -> ([f64; DIM], [f64; DIM]) {
-        let points: [(f64, f64); DIM] = std::array::from_fn(|i| self.marginals[i].at_normal(u[i]));
-        (points.map(|(value, _)| value), points.map(|(_, derivative)| derivative))
-    }
-
-    /// Sampling coordinates of the parameters `theta`; NaN outside the support.
-    #[must_use]
-    #[cfg(test)]
-    pub fn to_normal(&self, theta: &[f64; DIM]) -> [f64; DIM] {
-        std::array::from_fn(|i| self.marginals[i].to_normal(theta[i]))
+        let (theta, slope) = self.prior.at_normal(u);
+        (fixed(&theta), fixed(&slope))
     }
 
     /// The `index`-th draw of the stream `seed`, independent of all others.
     #[must_use]
     pub fn sample(&self, seed: u64, index: u64) -> [f64; DIM] {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(index);
-        self.at_normal(&std::array::from_fn(|_| StandardNormal.sample(&mut rng))).0
+        fixed(&self.prior.sample(seed, index))
     }
+}
+
+fn fixed(values: &[f64]) -> [f64; DIM] {
+    std::array::from_fn(|i| values[i])
 }
 
 #[cfg(test)]

@@ -126,6 +126,30 @@ pub enum Error {
     /// A network failed.
     #[error(transparent)]
     Network(#[from] flows::Error),
+    /// A differential equation could not be solved.
+    #[error("the solution stops at time {time} of {last} after {steps} steps")]
+    Ode {
+        /// Time reached.
+        time: f64,
+        /// Time to reach.
+        last: f64,
+        /// Steps made.
+        steps: usize,
+    },
+    /// A reference posterior could not be sampled, or not be trusted.
+    #[error("no reference posterior: {reason}")]
+    Reference {
+        /// What went wrong, with numbers.
+        reason: String,
+    },
+    /// There is no task of this name.
+    #[error("there is no task '{name}'; the tasks are {}", known.join(", "))]
+    UnknownTask {
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
     /// The observer of a long computation asked to stop.
     #[error("stopped after {done} of {total}")]
     Stopped {

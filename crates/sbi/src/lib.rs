@@ -14,6 +14,7 @@ mod score;
 pub mod simulations;
 pub mod simulator;
 mod table;
+pub mod tasks;
 
 pub use coordinates::Coordinates;
 pub use error::{Error, Result};

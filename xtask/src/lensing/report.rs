@@ -110,12 +110,11 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
 fn posterior_section(inputs: &ReportInputs, posteriors: &[Loaded]) -> Result<Section> {
     let parameters: Vec<Parameter> = inputs
         .prior
-        .marginals
-        .iter()
+        .bounds()
         .enumerate()
-        .map(|(i, marginal)| Parameter {
-            label: parameter_label(&marginal.name),
-            bounds: marginal.edges(),
+        .map(|(i, (name, bounds))| Parameter {
+            label: parameter_label(name),
+            bounds,
             truth: inputs.truth.map(|truth| truth[i]),
         })
         .collect();

@@ -142,15 +142,17 @@ fn write_array<'a, W: Write + Seek, T: npyz::Serialize + 'a>(
 
 type Described<T> = std::result::Result<T, String>;
 
-/// Opens an array of two axes in C order and gives it with its shape.
-fn open<'a, R: Read + Seek>(
-    archive: &'a mut ZipArchive<R>,
+/// Reads an array of two axes in C order, to the end of its member, where a checksum is.
+fn read<T>(
+    archive: &mut ZipArchive<impl Read + Seek>,
     name: &str,
-) -> Described<(NpyFile<impl Read + use<'a, R>>, [usize; 2])> {
+    elements: impl FnOnce(NpyFile<&mut dyn Read>) -> Described<Vec<T>>,
+) -> Described<(Vec<T>, [usize; 2])> {
     let member = archive
         .by_name(&member(name))
         .map_err(|error| format!("it has no array '{name}' ({error})"))?;
-    let file = NpyFile::new(BufReader::new(member))
+    let mut reader = BufReader::new(member);
+    let file = NpyFile::new(&mut reader as &mut dyn Read)
         .map_err(|error| format!("the header of array '{name}' is damaged ({error})"))?;
     let &[rows, columns] = file.shape() else {
         return Err(format!("array '{name}' has shape {:?}; two axes are needed", file.shape()));
@@ -160,7 +162,12 @@ fn open<'a, R: Read + Seek>(
     }
     let length = |n: u64| usize::try_from(n).map_err(|_| format!("array '{name}' is too long"));
     let shape = [length(rows)?, length(columns)?];
-    Ok((file, shape))
+    let data = elements(file)?;
+    match reader.read(&mut [0]) {
+        Ok(0) => Ok((data, shape)),
+        Ok(_) => Err(format!("array '{name}' has more elements than its header says")),
+        Err(error) => Err(format!("array '{name}' is damaged ({error})")),
+    }
 }
 
 /// Grows with what is really there, so that a header's false promise cannot exhaust memory.
@@ -172,20 +179,19 @@ fn collect<T>(name: &str, items: impl Iterator<Item = std::io::Result<T>>) -> De
     Ok(data)
 }
 
-fn read_floats<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str) -> Described<Array2<f64>> {
-    let (file, shape) = open(archive, name)?;
-    let descr = file.dtype().descr();
-    let data = match file.try_data::<f64>() {
-        Ok(items) => collect(name, items)?,
-        Err(file) => match file.try_data::<f32>() {
-            Ok(items) => collect(name, items.map(|item| item.map(f64::from)))?,
-            Err(_) => {
-                return Err(format!(
+fn read_floats(archive: &mut ZipArchive<impl Read + Seek>, name: &str) -> Described<Array2<f64>> {
+    let (data, shape) = read(archive, name, |file| {
+        let descr = file.dtype().descr();
+        match file.try_data::<f64>() {
+            Ok(items) => collect(name, items),
+            Err(file) => match file.try_data::<f32>() {
+                Ok(items) => collect(name, items.map(|item| item.map(f64::from))),
+                Err(_) => Err(format!(
                     "elements of array '{name}' are {descr}; 64- or 32-bit floats are needed"
-                ));
-            }
-        },
-    };
+                )),
+            },
+        }
+    })?;
     Array2::from_shape_vec(shape, data).map_err(|error| format!("array '{name}': {error}"))
 }
 
@@ -193,13 +199,15 @@ fn read_integers<const N: usize>(
     archive: &mut ZipArchive<impl Read + Seek>,
     name: &str,
 ) -> Described<Vec<[u64; N]>> {
-    let (file, [_, columns]) = open(archive, name)?;
+    let (data, [_, columns]) = read(archive, name, |file| {
+        let descr = file.dtype().descr();
+        match file.try_data::<u64>() {
+            Ok(items) => collect(name, items),
+            Err(_) => Err(format!("elements of array '{name}' are {descr}; '<u8' is needed")),
+        }
+    })?;
     if columns != N {
         return Err(format!("array '{name}' has {columns} columns, {N} are needed"));
     }
-    let descr = file.dtype().descr();
-    let Ok(items) = file.try_data::<u64>() else {
-        return Err(format!("elements of array '{name}' are {descr}; '<u8' is needed"));
-    };
-    Ok(collect(name, items)?.as_chunks().0.to_vec())
+    Ok(data.as_chunks().0.to_vec())
 }

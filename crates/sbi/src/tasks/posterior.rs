@@ -1,0 +1,257 @@
+//! Draws from posteriors: by rejection where exact draws exist, by the no-U-turn sampler otherwise.
+
+use std::ops::ControlFlow;
+
+use hmc::{
+    Chain, ChainRun, LogDensity, LogDensityError, MetricSettings, Record, RunSettings, Settings,
+    Verdict,
+};
+use ndarray::Array2;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::prior::Prior;
+
+/// A log likelihood at `theta: [parameter]` with its gradient `[parameter]`; an error where it is
+/// not defined, which is taken to be impossible.
+pub type LogLikelihood<'a> = dyn Fn(&[f64]) -> Result<(f64, Vec<f64>)> + Sync + 'a;
+
+/// Independent chains.
+const CHAINS: usize = 4;
+/// Warmup transitions of each.
+const WARMUP: usize = 1000;
+/// Transitions per draw that is kept.
+const THINNING: usize = 4;
+/// Prior draws from which chains look for a start, and the best of them from which they climb.
+const CANDIDATES: u64 = 512;
+const ASCENTS: usize = 16;
+/// Largest accepted ratio of the spread of all chains to the spread within, of any parameter.
+const MAX_R_HAT: f64 = 1.02;
+/// Largest accepted fraction of divergent transitions.
+const MAX_DIVERGENT: f64 = 0.01;
+
+/// A posterior in the normal coordinates of its prior.
+#[derive(Clone, Copy)]
+struct Posterior<'a> {
+    prior: &'a Prior,
+    likelihood: &'a LogLikelihood<'a>,
+}
+
+/// The likelihood is not defined at a point; the sampler steps around it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Undefined(Error);
+
+impl LogDensityError for Undefined {
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+}
+
+impl LogDensity for Posterior<'_> {
+    type Error = Undefined;
+
+    fn dim(&self) -> usize {
+        self.prior.dim()
+    }
+
+    fn log_density_and_gradient(
+        &mut self,
+        u: &[f64],
+        gradient: &mut [f64],
+    ) -> std::result::Result<f64, Undefined> {
+        let (theta, slope) = self.prior.at_normal(u);
+        let (value, score) = (self.likelihood)(&theta).map_err(Undefined)?;
+        for (i, gradient) in gradient.iter_mut().enumerate() {
+            *gradient = score[i] * slope[i] - u[i];
+        }
+        Ok(value - 0.5 * u.iter().map(|u| u * u).sum::<f64>())
+    }
+}
+
+/// Draws `[draw, parameter]` from the posterior of `prior` and `likelihood` by the no-U-turn
+/// sampler; the first `keep` parameters of the prior are kept.
+///
+/// Four chains, each started at a maximum found by climbing from the likeliest of many prior draws
+/// (chains start from different ones where they are comparable in height), 1000 transitions of
+/// warmup with a dense metric, every fourth transition kept.
+///
+/// # Errors
+/// [`Error::Reference`] if no chain can start, or a chain is frozen, slow, apart from the others, or
+/// diverges in more than one of a hundred transitions, or R-hat of split chains exceeds 1.02.
+pub fn sample(
+    prior: &Prior,
+    likelihood: &LogLikelihood<'_>,
+    keep: usize,
+    draws: usize,
+    seed: u64,
+) -> Result<Array2<f64>> {
+    let refuse = |reason: String| Error::Reference { reason };
+    let posterior = Posterior { prior, likelihood };
+    let dim = prior.dim();
+    let settings = Settings {
+        warmup: WARMUP,
+        metric: MetricSettings { dense: dim, adapted: None },
+        target_accept: 0.9,
+        ..Settings::default()
+    };
+    let starts = starts(posterior, seed)?;
+    let mut chains = Vec::with_capacity(CHAINS);
+    for index in 0..CHAINS {
+        let start = starts[index % starts.len()].clone();
+        let chain = Chain::new(posterior, start, settings.clone(), seed, index as u64)
+            .map_err(|error| refuse(error.to_string()))?;
+        chains.push(ChainRun::new(chain));
+    }
+    // Enough draws to judge the chains by, also if fewer are asked for.
+    let per_chain = draws.div_ceil(CHAINS).max(250);
+    let run = RunSettings {
+        draws: per_chain * THINNING,
+        threads: rayon::current_num_threads(),
+        checkpoint_every: 0,
+    };
+    let record = |_: &mut Posterior<'_>, u: &[f64]| u.to_vec();
+    hmc::run_chains(&mut chains, &run, &record, &|_| ControlFlow::Continue(()))
+        .map_err(|error| refuse(error.to_string()))?;
+    let records: Vec<Record> = chains.into_iter().map(|run| run.record).collect();
+    require_convergence(&records, prior)?;
+
+    let kept = |row: usize| {
+        let values = &records[row % CHAINS].values;
+        prior.at_normal(&values[(row / CHAINS + 1) * THINNING - 1]).0
+    };
+    let rows: Vec<Vec<f64>> = (0..draws).map(kept).collect();
+    Ok(Array2::from_shape_fn((draws, keep), |(row, column)| rows[row][column]))
+}
+
+/// Positions to start chains from, in normal coordinates, the highest first: distinct maxima at most
+/// ten below the highest in log density.
+fn starts(posterior: Posterior<'_>, seed: u64) -> Result<Vec<Vec<f64>>> {
+    let dim = posterior.prior.dim();
+    let candidate = |index: u64| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(index + CHAINS as u64);
+        posterior.prior.to_normal(&posterior.prior.draw(&mut rng))
+    };
+    let height = |u: &[f64]| {
+        let value = { posterior }.log_density_and_gradient(u, &mut vec![0.0; dim]);
+        value.ok().filter(|value| value.is_finite())
+    };
+    let mut candidates: Vec<(f64, Vec<f64>)> = (0..CANDIDATES)
+        .into_par_iter()
+        .map(candidate)
+        .filter_map(|u| Some((height(&u)?, u)))
+        .collect();
+    candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
+    candidates.truncate(ASCENTS);
+    let climb = |(_, u): (f64, Vec<f64>)| {
+        hmc::ascend(&mut { posterior }, u, &hmc::AscentSettings::default(), |_, _| true).ok()
+    };
+    let mut tops: Vec<hmc::Ascent> = candidates.into_par_iter().filter_map(climb).collect();
+    tops.sort_by(|a, b| b.log_density.total_cmp(&a.log_density));
+    let Some(highest) = tops.first().map(|top| top.log_density) else {
+        let reason = format!(
+            "the likelihood is defined at none of {CANDIDATES} draws from the prior, so that no \
+             chain can start"
+        );
+        return Err(Error::Reference { reason });
+    };
+    tops.retain(|top| top.log_density > highest - 10.0);
+    let mut distinct: Vec<Vec<f64>> = Vec::new();
+    for top in tops {
+        let apart = |other: &Vec<f64>| {
+            let square: f64 = other.iter().zip(&top.position).map(|(a, b)| (a - b).powi(2)).sum();
+            square > 1e-2
+        };
+        if distinct.iter().all(apart) {
+            distinct.push(top.position);
+        }
+    }
+    Ok(distinct)
+}
+
+/// Refuses chains that have not converged to one distribution.
+fn require_convergence(records: &[Record], prior: &Prior) -> Result<()> {
+    let refuse = |reason: String| Err(Error::Reference { reason });
+    let name = |value: usize| prior.names()[value].to_owned();
+    for (chain, health) in hmc::examine(records).into_iter().enumerate() {
+        if health.verdict != Verdict::Healthy {
+            return refuse(format!(
+                "chain {chain} is {:?}: {:.0} effective draws of {}, its mean of {} is {:.1} \
+                 standard deviations from the others'",
+                health.verdict,
+                health.effective_draws,
+                name(health.worst_value),
+                name(health.most_separated_value),
+                health.separation,
+            ));
+        }
+        let transitions = records[chain].values.len();
+        if health.divergences as f64 > MAX_DIVERGENT * transitions as f64 {
+            return refuse(format!(
+                "{} of {transitions} transitions of chain {chain} diverge",
+                health.divergences
+            ));
+        }
+    }
+    for value in 0..prior.dim() {
+        let r_hat = split_r_hat(records, value);
+        if !(r_hat < MAX_R_HAT) {
+            return refuse(format!("R-hat of {} is {r_hat:.3}", name(value)));
+        }
+    }
+    Ok(())
+}
+
+/// Potential scale reduction of the halves of the chains (Gelman et al. 2013, *Bayesian Data
+/// Analysis*, section 11.4).
+fn split_r_hat(records: &[Record], value: usize) -> f64 {
+    let halves: Vec<Vec<f64>> = records
+        .iter()
+        .flat_map(|record| {
+            let draws: Vec<f64> = record.values.iter().map(|draw| draw[value]).collect();
+            let half = draws.len() / 2;
+            [draws[..half].to_vec(), draws[draws.len() - half..].to_vec()]
+        })
+        .collect();
+    let moments = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        (mean, squares / (values.len() as f64 - 1.0))
+    };
+    let (means, variances): (Vec<f64>, Vec<f64>) = halves.iter().map(|half| moments(half)).unzip();
+    let within = moments(&variances).0;
+    let n = halves[0].len() as f64;
+    (((n - 1.0) / n * within + moments(&means).1) / within).sqrt()
+}
+
+/// Tries exact draws until enough of them are possible.
+///
+/// # Errors
+/// [`Error::Reference`] if fewer than one in ten thousand are.
+pub fn reject<const N: usize>(
+    draws: usize,
+    seed: u64,
+    mut attempt: impl FnMut(&mut ChaCha8Rng) -> Option<[f64; N]>,
+) -> Result<Array2<f64>> {
+    const FEWEST: usize = 10_000;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rows = Vec::with_capacity(draws * N);
+    let mut attempts = 0;
+    while rows.len() < draws * N {
+        attempts += 1;
+        if let Some(row) = attempt(&mut rng) {
+            rows.extend(row);
+        } else if attempts > FEWEST * (rows.len() / N + 1) {
+            let reason = format!(
+                "only {} of {attempts} draws from the likelihood are within the prior: the \
+                 observation is far from everything the prior allows",
+                rows.len() / N
+            );
+            return Err(Error::Reference { reason });
+        }
+    }
+    Ok(Array2::from_shape_fn((draws, N), |(row, column)| rows[row * N + column]))
+}
