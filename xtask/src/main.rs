@@ -6,9 +6,12 @@ mod commands;
 mod explicit;
 mod files;
 mod lensing;
+mod machine;
 mod plot;
 mod prior;
 mod progress;
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the studies of published papers"))]
+mod published;
 mod report;
 mod sampling;
 mod study;
