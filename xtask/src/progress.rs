@@ -81,7 +81,6 @@ impl Progress {
     }
 
     /// `count` steps of the only track that earlier runs have done.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for studies of many small tasks"))]
     pub fn skip(&self, count: usize) {
         let count = count as u64;
         self.bars[0].inc(count);

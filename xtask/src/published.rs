@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn the_tables_are_complete_and_their_sources_known() -> Result<()> {
         let (gradients, inference) = (Published::gradients()?, Published::inference()?);
-        assert_eq!((gradients.curves.len(), gradients.explicit.len()), (12, 0));
+        assert_eq!((gradients.curves.len(), gradients.explicit.len()), (14, 0));
         assert_eq!((inference.curves.len(), inference.explicit.len()), (10, 11));
         for published in [&gradients, &inference] {
             assert!(Reference::find(&published.source).is_some(), "{}", published.source);

@@ -34,7 +34,6 @@ pub enum Crew {
     /// One after the other, each with all threads and with progress bars of its own.
     InTurn,
     /// So many at a time, each with one thread, under one progress bar.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for studies of many small tasks"))]
     SideBySide(usize),
 }
 
