@@ -32,7 +32,7 @@ pub struct Cli {
 /// What can be asked.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run the lensing study end to end and write its report
+    /// Run a study end to end and write its report
     Benchmark(benchmark::Arguments),
     /// Simulate maps, with their parameters and scores, to an .npz
     Simulate(simulate::Arguments),

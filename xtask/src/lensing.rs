@@ -8,9 +8,11 @@ mod inference;
 mod measurement;
 mod profile;
 mod report;
+mod run;
 
 pub use comparison::{Comparison, compare};
 pub use inference::{Method, Problem, draw_posterior};
 pub use measurement::{Measurement, measure};
 pub use profile::{C2stProfile, Profile};
 pub use report::{ReportInputs, write_report};
+pub use run::run;

@@ -3,12 +3,17 @@
 mod arrays;
 mod cli;
 mod commands;
+#[cfg_attr(not(test), expect(dead_code, reason = "for commands that work with tensors"))]
+mod device;
 mod explicit;
 mod files;
 mod lensing;
+mod machine;
 mod plot;
 mod prior;
 mod progress;
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the studies of published papers"))]
+mod published;
 mod report;
 mod sampling;
 mod study;

@@ -1,5 +1,6 @@
 //! Bars with the time left on a terminal; an occasional line where there is none.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ struct Plain {
     first: u64,
     start: Instant,
     last_line: Instant,
+    remark: String,
 }
 
 impl Progress {
@@ -57,17 +59,48 @@ impl Progress {
             .collect();
         let positions: Vec<u64> = positions.iter().map(|&position| position as u64).collect();
         let now = Instant::now();
-        let plain = Plain { first: positions.iter().sum(), positions, start: now, last_line: now };
+        let plain = Plain {
+            first: positions.iter().sum(),
+            positions,
+            start: now,
+            last_line: now,
+            remark: String::new(),
+        };
         Self { label: label.to_owned(), length, bars, plain: Mutex::new(plain) }
     }
 
     /// One more step of a track, with a remark shown beside its bar.
-    pub fn step(&self, track: usize, remark: impl Into<std::borrow::Cow<'static, str>>) {
-        let bar = &self.bars[track];
-        bar.inc(1);
-        bar.set_message(remark);
+    pub fn step(&self, track: usize, remark: impl Into<Cow<'static, str>>) {
+        self.bars[track].set_message(remark);
+        self.inc(track, 1);
+    }
+
+    /// `count` more steps of the only track.
+    pub fn advance(&self, count: usize) {
+        self.inc(0, count as u64);
+    }
+
+    /// `count` steps of the only track that earlier runs have done.
+    pub fn skip(&self, count: usize) {
+        let count = count as u64;
+        self.bars[0].inc(count);
+        self.bars[0].reset_eta();
         let mut plain = self.plain();
-        plain.positions[track] += 1;
+        plain.positions[0] += count;
+        plain.first += count;
+    }
+
+    /// What is shown beside the only bar, and at the end of plain lines.
+    pub fn remark(&self, remark: String) {
+        self.bars[0].set_message(remark.clone());
+        self.plain().remark = remark;
+    }
+
+    fn inc(&self, track: usize, count: u64) {
+        let bar = &self.bars[track];
+        bar.inc(count);
+        let mut plain = self.plain();
+        plain.positions[track] += count;
         if bar.is_hidden() && plain.last_line.elapsed() >= PLAIN_INTERVAL {
             plain.last_line = Instant::now();
             eprintln!("{}", plain.line(&self.label, self.length));
@@ -100,7 +133,9 @@ impl Plain {
         let rate = (done - self.first) as f64 / self.start.elapsed().as_secs_f64();
         let left = all.saturating_sub(done) as f64 / rate;
         let time = if left.is_finite() { format!("{left:.0} s left") } else { "starting".into() };
-        format!("{label}: {done}/{all}, {time}")
+        let remark = &self.remark;
+        let remark = if remark.is_empty() { String::new() } else { format!(" ({remark})") };
+        format!("{label}: {done}/{all}, {time}{remark}")
     }
 }
 
@@ -123,5 +158,18 @@ mod tests {
             .parse()
             .expect("a number");
         assert!((99.0..120.0).contains(&left), "100 steps at about one a second: {left}");
+    }
+
+    #[test]
+    fn steps_found_later_do_not_flatter_the_rate_either() {
+        let progress = Progress::new("tasks", 100);
+        progress.remark("1 of 4 tasks".into());
+        progress.skip(50);
+        progress.advance(10);
+        let mut plain = progress.plain();
+        plain.start -= Duration::from_secs(10);
+        let line = plain.line("tasks", 100);
+        assert!(line.starts_with("tasks: 60/100, 4"), "40 steps at about one a second: {line}");
+        assert!(line.ends_with(" s left (1 of 4 tasks)"), "{line}");
     }
 }

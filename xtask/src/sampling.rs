@@ -1,6 +1,7 @@
 //! Chains run to their end: started, shown, checkpointed, continued, judged.
 
 mod diagnostics;
+mod thinning;
 
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -13,11 +14,11 @@ use hmc::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::prior::DIM;
 use crate::progress::Progress;
 use crate::study::{Workspace, load_checkpoint, save_checkpoint};
 
 pub use diagnostics::{DIAGNOSTICS, Diagnostics, SAMPLES};
+pub use thinning::thinned;
 
 /// Least time between checkpoints of a chain.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
@@ -71,8 +72,10 @@ pub struct Target<'a, D> {
     pub density: &'a (dyn Fn() -> Result<D> + Sync),
     /// Finds the starting point and first metric of a chain, and counts the gradients it took.
     pub start: &'a FindStart<'a, D>,
-    /// The cosmological parameters of a position.
-    pub parameters: &'a (dyn Fn(&[f64]) -> [f64; DIM] + Sync),
+    /// Names of the parameters that are kept.
+    pub names: &'a [&'a str],
+    /// Their values at a position.
+    pub parameters: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
     /// Settings that do not depend on the size of the run.
     pub settings: Settings,
 }
@@ -103,6 +106,7 @@ struct Started<D> {
 pub struct Sampled {
     /// Draws `[chain][draw][parameter]`.
     pub samples: Vec<f64>,
+    names: Vec<String>,
     records: Vec<Record>,
     step_sizes: Vec<f64>,
     start_gradients: u64,
@@ -165,7 +169,7 @@ pub fn sample<D: LogDensity + Send>(
         },
     };
     let settings = RunSettings { draws: config.draws, threads, checkpoint_every: 1 };
-    let recorder = |_: &mut D, position: &[f64]| (target.parameters)(position).to_vec();
+    let recorder = |_: &mut D, position: &[f64]| (target.parameters)(position);
     let ending = run_chains(&mut runs, &settings, &recorder, &observer);
     progress.finish();
     if let Some(error) = failure.into_inner().map_err(|_| anyhow!("a thread panicked"))? {
@@ -182,6 +186,7 @@ pub fn sample<D: LogDensity + Send>(
     }
     Ok(Sampled {
         samples: runs.iter().flat_map(|run| run.record.values.concat()).collect(),
+        names: target.names.iter().map(|name| (*name).to_owned()).collect(),
         step_sizes: runs.iter().map(|run| run.chain.state().step_size()).collect(),
         records: runs.into_iter().map(|run| run.record).collect(),
         start_gradients: start_gradients.iter().sum(),

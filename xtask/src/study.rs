@@ -6,14 +6,22 @@
 //! done: what is there is complete. A task whose folder exists is not run again; a change of
 //! configuration gives another key and another folder, so that nothing computed is ever lost.
 //! A task that was killed finds its own unfinished folder and continues from its checkpoints.
+//!
+//! One process works in the folder alone, or several share it, each with its shard of the tasks;
+//! then a task is made by the process that holds its lock, and the others wait for the result or
+//! do something else.
 
 mod checkpoint;
 mod lock;
 mod manifest;
 mod seed;
+mod shard;
+mod stage;
+mod workspace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -22,17 +30,64 @@ use serde::Serialize;
 pub use checkpoint::{load_checkpoint, save_checkpoint};
 pub use manifest::Manifest;
 pub use seed::derive_seed;
+pub use shard::Shard;
+pub use stage::Crew;
+pub use workspace::Workspace;
 
 use crate::files::{read_json, require_writable_folder, write_json};
-use lock::FolderLock;
+use lock::FileLock;
+use workspace::Steps;
 
 const MANIFEST: &str = "manifest.json";
 const CHECKPOINTS: &str = "checkpoints";
+/// Folder of the locks of tasks.
+const LOCKS: &str = "locks";
 
-/// A folder of task results, held by one process at a time.
+/// A folder of task results.
 pub struct Study {
     folder: PathBuf,
-    _lock: FolderLock,
+    access: Access,
+    seen: Mutex<Vec<Seen>>,
+}
+
+/// What a process may do in the folder.
+enum Access {
+    /// Everything: no other process is there.
+    Alone { _lock: FileLock },
+    /// Make tasks whose lock it holds; other shards do the same.
+    Shard { shard: Shard, _lock: FileLock },
+    /// Nothing.
+    Looking,
+}
+
+/// The right to make a task. Alone in the folder, no lock is needed.
+struct Turn {
+    _lock: Option<FileLock>,
+}
+
+/// A study that is only looked at cannot go on where a result is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("the study is not finished")]
+pub struct Unfinished;
+
+/// A task that the study came across, in the order in which it did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Name of the task.
+    pub name: String,
+    /// What there is of it.
+    pub state: State,
+}
+
+/// What there is of a task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum State {
+    /// Its result, made in so many seconds.
+    Done(f64),
+    /// An unfinished folder, of a process at work or one that was stopped.
+    Begun,
+    /// Nothing.
+    Missing,
 }
 
 /// What a task left behind.
@@ -52,40 +107,47 @@ impl Output {
     }
 }
 
-/// The unfinished folder of a task at work.
-pub struct Workspace {
-    folder: PathBuf,
-}
-
-impl Workspace {
-    /// Path of an output file; every file written here becomes part of the result.
-    #[must_use]
-    pub fn path(&self, file: &str) -> PathBuf {
-        self.folder.join(file)
-    }
-
-    /// Path of a checkpoint; checkpoints survive a kill and vanish when the task is done.
-    #[must_use]
-    pub fn checkpoint(&self, file: &str) -> PathBuf {
-        self.folder.join(CHECKPOINTS).join(file)
-    }
-}
-
 impl Study {
     /// Opens, creating it if need be, the study in `folder`; `fresh` forgets all earlier results.
     ///
     /// # Errors
-    /// If the folder cannot be written or another process holds it.
+    /// If the folder cannot be written or another process works in it.
     pub fn open(folder: &Path, fresh: bool) -> Result<Self> {
         require_writable_folder(folder)?;
-        let lock = FolderLock::acquire(folder)?;
-        let tasks = folder.join("tasks");
-        if fresh && tasks.exists() {
-            fs::remove_dir_all(&tasks)
-                .with_context(|| format!("cannot clear {}", tasks.display()))?;
+        let access = Access::Alone { _lock: FileLock::alone(folder)? };
+        let forgotten = if fresh { &["tasks", LOCKS][..] } else { &[LOCKS] };
+        for name in forgotten {
+            let path = folder.join(name);
+            if path.exists() {
+                fs::remove_dir_all(&path)
+                    .with_context(|| format!("cannot clear {}", path.display()))?;
+            }
         }
-        fs::create_dir_all(&tasks)?;
-        Ok(Self { folder: folder.to_path_buf(), _lock: lock })
+        Self::with_access(folder, access)
+    }
+
+    /// Opens the study in `folder` as one of several processes that share its tasks.
+    ///
+    /// # Errors
+    /// If the folder cannot be written or a process works there that shares nothing.
+    pub fn open_shard(folder: &Path, shard: Shard) -> Result<Self> {
+        require_writable_folder(folder)?;
+        let lock = FileLock::shared(folder)?;
+        fs::create_dir_all(folder.join(LOCKS))?;
+        Self::with_access(folder, Access::Shard { shard, _lock: lock })
+    }
+
+    /// Looks at the study in `folder`, which other processes may work on: a task that is not done
+    /// ends in [`Unfinished`].
+    #[must_use]
+    pub fn look_into(folder: &Path) -> Self {
+        let folder = folder.to_path_buf();
+        Self { folder, access: Access::Looking, seen: Mutex::default() }
+    }
+
+    fn with_access(folder: &Path, access: Access) -> Result<Self> {
+        fs::create_dir_all(folder.join("tasks"))?;
+        Ok(Self { folder: folder.to_path_buf(), access, seen: Mutex::default() })
     }
 
     /// The output of a task: as found if it was made before from the same configuration and
@@ -102,50 +164,129 @@ impl Study {
         inputs: &[&Output],
         work: impl FnOnce(&Workspace) -> Result<()>,
     ) -> Result<Output> {
-        let mut manifest = Manifest::plan(name, schema, config, inputs)?;
-        let done = self.folder.join("tasks").join(manifest.folder_name());
-        if let Some(manifest) = self.find(&done, &manifest.key)? {
-            return Ok(Output { folder: done, manifest, reused: true });
+        let manifest = Manifest::plan(name, schema, config, inputs)?;
+        if let Access::Looking = self.access {
+            return self.look(&manifest).ok_or_else(|| Unfinished.into());
         }
-        let workspace = Workspace { folder: done.with_extension("partial") };
+        let turn = match self.try_turn(&manifest)? {
+            Some(turn) => turn,
+            None => {
+                eprintln!("{name}: another shard is at work on it; waiting for its result");
+                self.wait_turn(&manifest)?
+            }
+        };
+        self.complete(manifest, None, turn, work).with_context(|| format!("task '{name}' failed"))
+    }
+
+    /// The tasks that this process has come across, in that order.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes a task, if it is not done.
+    fn complete(
+        &self,
+        mut manifest: Manifest,
+        steps: Option<Steps>,
+        _turn: Turn,
+        work: impl FnOnce(&Workspace) -> Result<()>,
+    ) -> Result<Output> {
+        let done = self.result_folder(&manifest);
+        match self.read(&manifest) {
+            Some(Ok(output)) => {
+                self.note(&manifest.name, State::Done(output.manifest.seconds));
+                steps.iter().for_each(Steps::complete);
+                return Ok(output);
+            }
+            Some(Err(damage)) => set_aside(&done, &damage)?,
+            None => {}
+        }
+        let workspace = Workspace { folder: unfinished(&done), steps };
         fs::create_dir_all(workspace.folder.join(CHECKPOINTS))?;
         let start = Instant::now();
-        work(&workspace).with_context(|| format!("task '{name}' failed"))?;
+        work(&workspace)?;
         manifest.seconds = start.elapsed().as_secs_f64();
         fs::remove_dir_all(workspace.folder.join(CHECKPOINTS))?;
         manifest.record_outputs(&workspace.folder)?;
         write_json(&workspace.folder.join(MANIFEST), &manifest)?;
         fs::rename(&workspace.folder, &done)
             .with_context(|| format!("cannot store the result in {}", done.display()))?;
+        workspace.steps.iter().for_each(Steps::complete);
+        self.note(&manifest.name, State::Done(manifest.seconds));
         Ok(Output { folder: done, manifest, reused: false })
     }
 
-    /// A finished task with all its outputs intact; a damaged one is set aside.
-    fn find(&self, folder: &Path, key: &str) -> Result<Option<Manifest>> {
-        if !folder.is_dir() {
-            return Ok(None);
-        }
-        let intact = read_json::<Manifest>(&folder.join(MANIFEST)).and_then(|manifest| {
-            ensure!(manifest.key == key, "its key is {}, not {key}", manifest.key);
-            manifest.verify(folder)?;
-            Ok(manifest)
-        });
-        match intact {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(damage) => {
-                let aside = folder.with_extension("damaged");
-                eprintln!(
-                    "warning: {} is damaged ({damage:#}); it is set aside and made again",
-                    folder.display()
-                );
-                if aside.exists() {
-                    fs::remove_dir_all(&aside)?;
-                }
-                fs::rename(folder, &aside)?;
-                Ok(None)
-            }
-        }
+    /// The result of a task that is done, without making it.
+    fn look(&self, manifest: &Manifest) -> Option<Output> {
+        let output = self.read(manifest).and_then(Result::ok);
+        let state = match &output {
+            Some(output) => State::Done(output.manifest.seconds),
+            None if unfinished(&self.result_folder(manifest)).exists() => State::Begun,
+            None => State::Missing,
+        };
+        self.note(&manifest.name, state);
+        output
     }
+
+    fn note(&self, name: &str, state: State) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push(Seen { name: name.to_owned(), state });
+    }
+
+    /// A finished task with all its outputs intact, or what is wrong with it; none if there is no
+    /// result.
+    fn read(&self, manifest: &Manifest) -> Option<Result<Output>> {
+        let folder = self.result_folder(manifest);
+        folder.is_dir().then(|| {
+            let key = &manifest.key;
+            let manifest = read_json::<Manifest>(&folder.join(MANIFEST))?;
+            ensure!(manifest.key == *key, "its key is {}, not {key}", manifest.key);
+            manifest.verify(&folder)?;
+            Ok(Output { folder, manifest, reused: true })
+        })
+    }
+
+    fn result_folder(&self, manifest: &Manifest) -> PathBuf {
+        self.folder.join("tasks").join(manifest.folder_name())
+    }
+
+    /// The right to make a task, if no other process has it.
+    fn try_turn(&self, manifest: &Manifest) -> Result<Option<Turn>> {
+        let Some(path) = self.task_lock(manifest) else { return Ok(Some(Turn { _lock: None })) };
+        Ok(FileLock::try_take(&path)?.map(|lock| Turn { _lock: Some(lock) }))
+    }
+
+    /// The right to make a task, once no other process has it.
+    fn wait_turn(&self, manifest: &Manifest) -> Result<Turn> {
+        let path = self.task_lock(manifest);
+        Ok(Turn { _lock: path.map(|path| FileLock::wait(&path)).transpose()? })
+    }
+
+    /// The lock of a task. Locks are never removed while shards are at work: who waits for one
+    /// must not be left with a file that others no longer see.
+    fn task_lock(&self, manifest: &Manifest) -> Option<PathBuf> {
+        let shared = matches!(self.access, Access::Shard { .. });
+        shared.then(|| self.folder.join(LOCKS).join(manifest.folder_name()))
+    }
+}
+
+/// Folder of a task at work.
+fn unfinished(done: &Path) -> PathBuf {
+    done.with_added_extension("partial")
+}
+
+/// Keeps a damaged result where it is not mistaken for one.
+fn set_aside(folder: &Path, damage: &anyhow::Error) -> Result<()> {
+    let aside = folder.with_added_extension("damaged");
+    eprintln!(
+        "warning: {} is damaged ({damage:#}); it is set aside and made again",
+        folder.display()
+    );
+    if aside.exists() {
+        fs::remove_dir_all(&aside)?;
+    }
+    Ok(fs::rename(folder, &aside)?)
 }
 
 #[cfg(test)]

@@ -81,6 +81,9 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         ("posterior --map none.npy --out r", 1, "none.npy"),
         ("posterior --map none.npy --method magic --out r", 2, "explicit"),
         ("benchmark --profile desktop", 1, "laptop"),
+        ("benchmark --study astrology", 2, "lensing"),
+        ("benchmark --shard 2/2", 2, "numbered from 0"),
+        ("benchmark --shard 0/2 --fresh", 2, "--fresh"),
         ("report nowhere", 1, "benchmark"),
     ];
     for (words, code, expected) in cases {
@@ -238,6 +241,33 @@ fn a_killed_study_continues_to_the_same_result() {
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
     assert!(folder.path("whole/report.html").exists());
+}
+
+#[test]
+fn shards_make_the_study_that_one_run_makes() {
+    let folder = Folder::new();
+    fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
+    let status = |words: &str| {
+        let output = folder.run(&format!("benchmark --profile tiny.toml {words} --status"));
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let nothing = status("--out parts");
+    assert!(nothing.contains("missing") && nothing.contains("observation"), "{nothing}");
+    assert!(!folder.path("parts").exists(), "looking writes nothing");
+    let message = folder.succeeds("benchmark --profile tiny.toml --out parts --shard 1/2");
+    assert!(message.contains("1 are missing: power-spectrum"), "{message}");
+    let half = status("--out parts");
+    assert!(half.contains("s  full-field") && half.contains("missing  "), "{half}");
+    let message = folder.succeeds("benchmark --profile tiny.toml --out parts --shard 0/2");
+    assert!(message.contains("All long tasks are done"), "{message}");
+    assert!(!folder.path("parts/report.html").exists());
+    let message = folder.succeeds("benchmark --profile tiny.toml --out parts");
+    assert!(message.contains("4 of 5 tasks found done"), "{message}");
+    assert!(folder.path("parts/report.html").exists());
+    assert!(status("--out parts").contains("all tasks are done"));
+    folder.succeeds("benchmark --profile tiny.toml");
+    assert!(samples(&folder.path("results/lensing-tiny")) == samples(&folder.path("parts")));
 }
 
 #[test]

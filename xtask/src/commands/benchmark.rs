@@ -1,43 +1,64 @@
-//! `benchmark`: the lensing study, end to end.
+//! `benchmark`: a study, end to end.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use clap::Args;
-use lognormal_sim::{Cosmology, Simulator};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
 
-use super::report::STUDY;
-use crate::arrays::{Named, read_npz, write_npz};
-use crate::cli::{ResumeArguments, SurveyArguments, with_npix};
-use crate::files::{write_json, write_text};
-use crate::lensing::{
-    Method, Problem, Profile, ReportInputs, compare, draw_posterior, measure, write_report,
-};
-use crate::prior::Prior;
-use crate::sampling::SAMPLES;
-use crate::study::{Output, Study, derive_seed};
+use crate::cli::ResumeArguments;
+use crate::lensing;
+use crate::study::{Seen, Shard, State, Study, Unfinished};
 
 /// Arguments of `benchmark`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask benchmark                     about ten minutes on two cores\n  \
     cargo xtask benchmark --profile smoke     a minute, to see that everything works\n  \
-    cargo xtask benchmark --profile paper --out results/paper    hours; stop it and go on at will\n\n\
-    The study lies in results/<profile>: report.html, and every intermediate result under tasks/.\n\
-    A run that was stopped, even killed, continues with the same command.")]
+    cargo xtask benchmark --profile paper     hours; stop it and go on at will\n  \
+    cargo xtask benchmark --profile paper --shard 0/8    an eighth of the long tasks\n\n\
+    The study lies in results/STUDY-PROFILE: report.html, and every intermediate result under\n\
+    tasks/. A run that was stopped, even killed, continues with the same command. Shards may run at\n\
+    the same time, on machines that share the folder; the command without --shard makes what is\n\
+    missing and writes the report.")]
 pub struct Arguments {
+    /// What to study
+    #[arg(long, value_enum, default_value = "lensing")]
+    study: StudyName,
     /// Size: smoke, laptop, paper or the path of a TOML file
     #[arg(long, default_value = "laptop", value_name = "NAME|FILE")]
     profile: String,
-    /// Seed of the observation and of the chains
+    /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder of the study (default: results/PROFILE)
+    /// Folder of the study (default: results/STUDY-PROFILE)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Make only part I (from 0) of N of the long tasks, and no report
+    #[arg(long, value_name = "I/N", conflicts_with = "fresh")]
+    shard: Option<Shard>,
+    /// List the tasks that are done and those that are missing
+    #[arg(long, conflicts_with_all = ["shard", "fresh", "resume"])]
+    status: bool,
     #[command(flatten)]
     resume: ResumeArguments,
+}
+
+/// The studies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum StudyName {
+    /// Full-field against power-spectrum inference for a simulated observation
+    Lensing,
+}
+
+/// What a study that ran to the end leaves.
+pub struct Finished {
+    /// The report.
+    pub report: PathBuf,
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Those of them that were found done.
+    pub reused: usize,
 }
 
 /// Runs the command.
@@ -46,109 +67,133 @@ pub struct Arguments {
 /// If the profile makes no sense, a task fails, or the folder cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let begun = Instant::now();
-    let profile = Profile::load(&arguments.profile)?;
-    let folder = arguments.out.clone().unwrap_or_else(|| Path::new("results").join(&profile.name));
-    let survey = SurveyArguments { survey: profile.survey.clone(), shift_table: None }.load()?;
-    let survey = with_npix(survey, Some(profile.npix))?;
-    let prior = Prior::load(&profile.prior)?;
-    let truth = Cosmology::FIDUCIAL;
-    let theta = truth.parameters();
-    let seed = arguments.seed;
-    let study = Study::open(&folder, arguments.resume.fresh)?;
-    let simulator = Simulator::new(survey.clone())?;
-    let shape = [simulator.bins(), survey.npix, survey.npix];
-
-    let config = (&survey, theta, seed);
-    let observation = study.run("observation", 1, &config, &[], |workspace| {
-        let seed = derive_seed(seed, "observation");
-        let map: Vec<f64> = simulator.simulate(&truth, seed, 0, true)?;
-        let field: Vec<f64> = simulator.simulate(&truth, seed, 0, false)?;
-        write_npz(
-            &workspace.path("observation.npz"),
-            [
-                Named::f64("map", &shape, &map),
-                Named::f64("field", &shape, &field),
-                Named::f64("theta", &[theta.len()], &theta),
-            ],
-        )
-    })?;
-    let map = read_npz(&observation.path("observation.npz"), "map")?.data;
-    let problem = Problem { simulator: &simulator, prior: &prior, map: &map };
-
-    let spectra = study.run("spectra", 1, &survey, &[&observation], |workspace| {
-        write_json(&workspace.path("spectra.json"), &measure(&problem, &truth)?)
-    })?;
-    let posterior = |method: Method, config| -> Result<Output> {
-        let identity = (&survey, &prior, config, seed);
-        study.run(method.name(), 1, &identity, &[&observation], |workspace| {
-            draw_posterior(&problem, method, config, seed, workspace)
-        })
-    };
-    let power_spectrum = posterior(Method::PowerSpectrum, &profile.power_spectrum)?;
-    let full_field = posterior(Method::Explicit, &profile.full_field)?;
-    let inputs = [&full_field, &power_spectrum];
-    let comparison = study.run("comparison", 1, &profile.c2st, &inputs, |workspace| {
-        let [full, power] = inputs.map(|output| read_npz(&output.path(SAMPLES), "samples"));
-        let comparison = compare(&full?, &power?, &profile.c2st)?;
-        write_json(&workspace.path("comparison.json"), &comparison)
-    })?;
-
-    let outputs = [&observation, &spectra, &power_spectrum, &full_field, &comparison];
-    let seconds: f64 = outputs.iter().map(|output| output.manifest.seconds).sum();
-    let relative = |path: PathBuf| -> Result<PathBuf> {
-        Ok(path.strip_prefix(&folder).context("results lie in the study")?.to_path_buf())
-    };
-    let inputs = ReportInputs {
-        title: "Cosmology from a tomographic convergence map".into(),
-        subtitle: "The posterior from every pixel against that from the power spectra, for a \
-                   simulated observation"
-            .into(),
-        facts: vec![
-            ("survey".into(), survey.name.clone()),
-            ("map".into(), format!("{} bins of {} x {} pixels", shape[0], shape[1], shape[2])),
-            ("profile".into(), profile.name.clone()),
-            ("seed".into(), seed.to_string()),
-            ("version".into(), env!("CARGO_PKG_VERSION").into()),
-            ("machine".into(), machine()),
-            ("wall time".into(), format!("{seconds:.0} s in all tasks")),
-        ],
-        prior: prior.clone(),
-        map_size_deg: survey.map_size_deg,
-        truth: Some(theta),
-        maps: relative(observation.path("observation.npz"))?,
-        spectra: relative(spectra.path("spectra.json"))?,
-        posteriors: vec![
-            ("full field".into(), relative(full_field.path(""))?),
-            ("power spectrum".into(), relative(power_spectrum.path(""))?),
-        ],
-        comparison: Some(relative(comparison.path("comparison.json"))?),
-    };
-    write_json(&folder.join(STUDY), &inputs)?;
-    let report = write_report(&folder, &inputs)?;
-    write_text(&folder.join("README.txt"), READ_ME)?;
-    let reused = outputs.iter().filter(|output| output.reused).count();
-    eprintln!(
-        "report: {} ({:.0} s, {reused} of {} tasks found done)",
-        report.display(),
-        begun.elapsed().as_secs_f64(),
-        outputs.len()
-    );
-    Ok(())
+    match arguments.study {
+        StudyName::Lensing => {
+            let profile = lensing::Profile::load(&arguments.profile)?;
+            let (folder, study) = arguments.open(&profile.name)?;
+            let ending = lensing::run(&study, &folder, &profile, arguments.seed);
+            arguments.conclude(&folder, &study, ending, begun)
+        }
+    }
 }
 
-const READ_ME: &str = "report.html  the study in one page\n\
-    study.json   what the report is drawn from; `cargo xtask report DIR` draws it again\n\
-    tasks/       the result of every task with its manifest\n";
+impl Arguments {
+    /// The folder of the study, opened as the arguments ask.
+    fn open(&self, profile: &str) -> Result<(PathBuf, Study)> {
+        let study = self.study.to_possible_value();
+        let study = study.as_ref().map_or("study", |value| value.get_name());
+        let folder = self
+            .out
+            .clone()
+            .unwrap_or_else(|| Path::new("results").join(format!("{study}-{profile}")));
+        let study = match self.shard {
+            _ if self.status => Study::look_into(&folder),
+            Some(shard) => Study::open_shard(&folder, shard)?,
+            None => Study::open(&folder, self.resume.fresh)?,
+        };
+        Ok((folder, study))
+    }
 
-/// Processor and number of threads, for the record.
-pub fn machine() -> String {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let processor = std::fs::read_to_string("/proc/cpuinfo")
-        .ok()
-        .and_then(|text| {
-            let line = text.lines().find(|line| line.starts_with("model name"))?;
-            Some(line.split_once(':')?.1.trim().to_owned())
-        })
-        .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    format!("{processor}, {threads} threads")
+    /// Says what there is now.
+    fn conclude(
+        &self,
+        folder: &Path,
+        study: &Study,
+        ending: Result<Option<Finished>>,
+        begun: Instant,
+    ) -> Result<()> {
+        let seen = study.seen();
+        if self.status {
+            let finished = match ending {
+                Ok(_) => true,
+                Err(error) if error.is::<Unfinished>() => false,
+                Err(error) => return Err(error),
+            };
+            print!("{}", listing(folder, &seen, finished));
+        } else if let Some(Finished { report, tasks, reused }) = ending? {
+            eprintln!(
+                "report: {} ({:.0} s, {reused} of {tasks} tasks found done)",
+                report.display(),
+                begun.elapsed().as_secs_f64()
+            );
+        } else if let Some(shard) = self.shard {
+            eprintln!("shard {shard} is done. {}", what_is_missing(&seen));
+        }
+        Ok(())
+    }
+}
+
+/// The tasks of a study, a line each.
+fn listing(folder: &Path, seen: &[Seen], finished: bool) -> String {
+    let mut text = format!("{}\n", folder.display());
+    for Seen { name, state } in seen {
+        let line = match state {
+            State::Done(seconds) => format!("  done    {seconds:>9.1} s  {name}\n"),
+            State::Begun => format!("  begun                {name}\n"),
+            State::Missing => format!("  missing              {name}\n"),
+        };
+        text.push_str(&line);
+    }
+    text.push_str(match finished {
+        true => "all tasks are done\n",
+        false => "tasks that read missing results are not listed\n",
+    });
+    text
+}
+
+/// Names listed at most.
+const NAMED: usize = 10;
+
+/// What other shards have yet to do.
+fn what_is_missing(seen: &[Seen]) -> String {
+    let missing: Vec<&str> = seen
+        .iter()
+        .filter(|task| !matches!(task.state, State::Done(_)))
+        .map(|task| task.name.as_str())
+        .collect();
+    if missing.is_empty() {
+        return "All long tasks are done: the command without --shard writes the report.".into();
+    }
+    let named = missing[..missing.len().min(NAMED)].join(", ");
+    let rest = match missing.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "Of {} tasks {} are missing: {named}{rest}. When the other shards are done, the command \
+         without --shard writes the report.",
+        seen.len(),
+        missing.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(name: &str, state: State) -> Seen {
+        Seen { name: name.into(), state }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_but_not_without_end() {
+        let mut seen = vec![task("a", State::Done(1.0))];
+        assert!(what_is_missing(&seen).contains("All long tasks are done"));
+        seen.push(task("b", State::Begun));
+        seen.extend((0..20).map(|i| task(&format!("c{i}"), State::Missing)));
+        let text = what_is_missing(&seen);
+        assert!(text.starts_with("Of 22 tasks 21 are missing: b, c0, "), "{text}");
+        assert!(text.contains("c8 and 11 more") && !text.contains("c9"), "{text}");
+    }
+
+    #[test]
+    fn the_listing_has_a_line_for_each_task() {
+        let seen = [task("a", State::Done(12.34)), task("b", State::Begun)];
+        let text = listing(Path::new("results/x"), &seen, false);
+        assert_eq!(
+            text,
+            "results/x\n  done         12.3 s  a\n  begun                b\n\
+             tasks that read missing results are not listed\n"
+        );
+    }
 }

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use lognormal_sim::{Cosmology, Simulator};
 
-use super::benchmark::machine;
 use super::report::STUDY;
 use crate::arrays::{Named, read_map, write_npz};
 use crate::cli::{ResumeArguments, SamplerArguments, SurveyArguments, with_npix};
 use crate::files::write_json;
 use crate::lensing::{Method, Problem, ReportInputs, draw_posterior, measure, write_report};
+use crate::machine::machine;
 use crate::prior::Prior;
 use crate::sampling::{DIAGNOSTICS, SAMPLES, SamplerConfig};
 use crate::study::Study;

@@ -9,6 +9,7 @@ use super::C2stProfile;
 use crate::arrays::Array;
 use crate::prior::DIM;
 use crate::progress::Progress;
+use crate::sampling::thinned;
 
 /// Pairs of parameters whose Figure of Merit is compared: those of the published tables.
 const PAIRS: [(usize, usize); 3] = [(0, 2), (0, 5), (2, 5)];
@@ -59,38 +60,12 @@ pub fn compare(
     let trainings = (classifier.repetitions + classifier.null_repetitions) * classifier.folds;
     let progress = Progress::new("classifiers", trainings);
     let c2st = self::c2st(
-        &thin(&full_field.data, draws),
-        &thin(&power_spectrum.data, draws),
+        &thinned(&full_field.data, DIM, draws),
+        &thinned(&power_spectrum.data, DIM, draws),
         DIM,
         classifier,
         &|_| progress.step(0, ""),
     )?;
     progress.finish();
     Ok(Comparison { figures_of_merit, c2st })
-}
-
-/// `count` evenly spaced draws.
-fn thin(samples: &[f64], count: usize) -> Vec<f64> {
-    let available = samples.len() / DIM;
-    (0..count)
-        .flat_map(|k| {
-            let draw = k * available / count;
-            samples[draw * DIM..(draw + 1) * DIM].iter().copied()
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thinning_keeps_whole_draws_and_spreads_them() {
-        let samples: Vec<f64> = (0..10 * DIM).map(|i| (i / DIM) as f64).collect();
-        let thinned = thin(&samples, 4);
-        let draws: Vec<f64> = thinned.iter().step_by(DIM).copied().collect();
-        assert_eq!(draws, [0.0, 2.0, 5.0, 7.0]);
-        assert_eq!(thinned.len(), 4 * DIM);
-        assert_eq!(thin(&samples, 10), samples);
-    }
 }

@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
 use hmc::{LogDensity, LogDensityError};
-use lognormal_sim::{BandPowers, Cosmology, CovarianceChoice, PowerSpectrumLikelihood, Simulator};
+use lognormal_sim::{
+    BandPowers, Cosmology, CovarianceChoice, PARAMETERS, PowerSpectrumLikelihood, Simulator,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::explicit::{
@@ -109,7 +111,8 @@ pub fn draw_posterior(
                     let metric = start.metric(position.len())?;
                     Ok((position, metric, gradients(start, chain) + tried))
                 },
-                parameters: &|position| parameters(prior, position),
+                names: &PARAMETERS,
+                parameters: &|position| parameters(prior, position).to_vec(),
                 settings: full_field_settings(),
             },
         )?,
@@ -128,7 +131,8 @@ pub fn draw_posterior(
                     let metric = start.metric(position.len())?;
                     Ok((position, metric, gradients(start, chain) + tried))
                 },
-                parameters: &|position| parameters(prior, position),
+                names: &PARAMETERS,
+                parameters: &|position| parameters(prior, position).to_vec(),
                 settings: power_spectrum_settings(),
             },
         )?,

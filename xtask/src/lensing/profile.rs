@@ -10,9 +10,9 @@ use crate::sampling::SamplerConfig;
 
 /// The profiles that come with the program, smallest first.
 const PROFILES: [(&str, &str); 3] = [
-    ("smoke", include_str!("../../../benchmarks/profiles/smoke.toml")),
-    ("laptop", include_str!("../../../benchmarks/profiles/laptop.toml")),
-    ("paper", include_str!("../../../benchmarks/profiles/paper.toml")),
+    ("smoke", include_str!("../../../benchmarks/profiles/lensing/smoke.toml")),
+    ("laptop", include_str!("../../../benchmarks/profiles/lensing/laptop.toml")),
+    ("paper", include_str!("../../../benchmarks/profiles/lensing/paper.toml")),
 ];
 
 /// Sizes of the steps of the lensing study.

@@ -3,22 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use lognormal_sim::PARAMETERS;
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Measurement};
 use crate::arrays::{Array, read_npz};
 use crate::files::{read_json, write_text};
-use crate::plot::chains::{Chains, ranks, traces};
-use crate::plot::corner::{Parameter, Posterior, corner};
+use crate::plot::corner::Parameter;
 use crate::plot::maps::{Map, maps};
 use crate::plot::markup::parameter_label;
 use crate::plot::spectra::{PairSpectrum, chi_square, spectra};
 use crate::prior::{DIM, Prior};
+use crate::report::posterior::{Sampled, posterior_section};
 use crate::report::references::{bibliography, select};
-use crate::report::summary::{corner_caption, posterior_table};
-use crate::report::{Figure, Grade, Report, Section, Table, Verdict};
-use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES};
+use crate::report::{Figure, Report, Section, Table};
 
 /// Where the results lie that a report is drawn from; kept as `study.json` beside it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,12 +42,8 @@ pub struct ReportInputs {
     pub comparison: Option<PathBuf>,
 }
 
-/// Draws and diagnostics of one posterior.
-struct Loaded {
-    name: String,
-    samples: Array,
-    diagnostics: Diagnostics,
-}
+/// What a gradient costs.
+const GRADIENT: &str = "each one simulation and its adjoint";
 
 /// Draws `report.html` in `folder`; the paths of `inputs` are relative to it.
 ///
@@ -60,23 +53,28 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     let posteriors = inputs
         .posteriors
         .iter()
-        .map(|(name, path)| {
-            let path = folder.join(path);
-            Ok(Loaded {
-                name: name.clone(),
-                samples: read_npz(&path.join(SAMPLES), "samples")?,
-                diagnostics: read_json(&path.join(DIAGNOSTICS))?,
-            })
-        })
+        .map(|(name, path)| Sampled::load(name, &folder.join(path)))
         .collect::<Result<Vec<_>>>()?;
-    let mut sections = vec![posterior_section(inputs, &posteriors)?];
+    let parameters: Vec<Parameter> = inputs
+        .prior
+        .bounds()
+        .enumerate()
+        .map(|(i, (name, bounds))| Parameter {
+            label: parameter_label(name),
+            bounds,
+            truth: inputs.truth.map(|truth| truth[i]),
+        })
+        .collect();
+    let heading = "Posterior of the cosmological parameters";
+    let verdicts = posteriors.iter().map(|p| p.verdict(GRADIENT)).collect();
+    let mut sections = vec![posterior_section(heading, verdicts, &parameters, &posteriors)?];
     if let Some(path) = &inputs.comparison {
         sections.push(comparison_section(&read_json(&folder.join(path))?));
     }
     sections.push(map_section(folder, inputs)?);
     sections.push(spectra_section(&read_json(&folder.join(&inputs.spectra))?)?);
     for posterior in &posteriors {
-        sections.push(chain_section(inputs, posterior)?);
+        sections.push(posterior.chain_section(&parameters)?);
     }
     let keys = [
         "zeghal2025",
@@ -105,63 +103,6 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     write_text(&path, &report.html())?;
     write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
     Ok(path)
-}
-
-fn posterior_section(inputs: &ReportInputs, posteriors: &[Loaded]) -> Result<Section> {
-    let parameters: Vec<Parameter> = inputs
-        .prior
-        .bounds()
-        .enumerate()
-        .map(|(i, (name, bounds))| Parameter {
-            label: parameter_label(name),
-            bounds,
-            truth: inputs.truth.map(|truth| truth[i]),
-        })
-        .collect();
-    let drawn: Vec<Posterior> = posteriors
-        .iter()
-        .map(|posterior| Posterior {
-            name: posterior.name.clone(),
-            samples: &posterior.samples.data,
-            effective: posterior
-                .diagnostics
-                .parameters
-                .iter()
-                .map(|parameter| parameter.ess_bulk)
-                .reduce(f64::min),
-        })
-        .collect();
-    Ok(Section {
-        heading: "Posterior of the cosmological parameters".into(),
-        verdicts: posteriors.iter().map(verdict).collect(),
-        figures: vec![Figure {
-            svg: corner(&parameters, &drawn).context("corner plot")?,
-            caption: corner_caption(&parameters, &drawn),
-        }],
-        tables: vec![posterior_table(&parameters, &drawn)],
-        ..Section::default()
-    })
-}
-
-fn verdict(posterior: &Loaded) -> Verdict {
-    let Diagnostics { warnings, gradients, seconds, parameters, .. } = &posterior.diagnostics;
-    let worst = parameters.iter().map(|p| p.r_hat).fold(0.0, f64::max);
-    let fewest = parameters.iter().map(|p| p.ess_bulk).fold(f64::INFINITY, f64::min);
-    let grade = if warnings.is_empty() {
-        Grade::Good
-    } else if worst < 1.05 && fewest >= 100.0 {
-        Grade::Doubtful
-    } else {
-        Grade::Bad
-    };
-    Verdict {
-        grade,
-        text: format!(
-            "{}: R-hat at most {worst:.3}, at least {fewest:.0} effective draws; {} gradients \
-             (each one simulation and its adjoint) in {seconds:.0} s",
-            posterior.name, gradients.total
-        ),
-    }
 }
 
 fn comparison_section(comparison: &Comparison) -> Section {
@@ -258,72 +199,6 @@ fn spectra_section(measurement: &Measurement) -> Result<Section> {
                  correlations left out, is {chi_square:.0} for {points} points."
             ),
         }],
-        ..Section::default()
-    })
-}
-
-fn chain_section(inputs: &ReportInputs, posterior: &Loaded) -> Result<Section> {
-    let Loaded { name, samples, diagnostics } = posterior;
-    let chains = Chains {
-        parameters: PARAMETERS.iter().map(|name| parameter_label(name)).collect(),
-        chains: samples.data.chunks(samples.shape[1] * DIM).collect(),
-    };
-    let truth: Vec<Option<f64>> = (0..DIM).map(|i| inputs.truth.map(|t| t[i])).collect();
-    let rows = diagnostics
-        .parameters
-        .iter()
-        .map(|p| {
-            vec![
-                parameter_label(&p.name),
-                format!("{:.3}", p.r_hat),
-                format!("{:.0}", p.ess_bulk),
-                format!("{:.0}", p.ess_tail),
-                format!("{:.1} %", 100.0 * p.mcse_mean / p.sd),
-            ]
-        })
-        .collect();
-    let count = &diagnostics.gradients;
-    let budget = [
-        ("search of starting points", count.start),
-        ("first step sizes", count.initialisation),
-        ("warm-up", count.warmup),
-        ("draws", count.sampling),
-        ("all", count.total),
-    ];
-    Ok(Section {
-        heading: format!("Chains: {name}"),
-        warnings: diagnostics.warnings.clone(),
-        figures: vec![
-            Figure {
-                svg: traces(&chains, &truth).context("traces")?,
-                caption: "Draws of each chain; dashed the truth, where known.".into(),
-            },
-            Figure {
-                svg: ranks(&chains).context("rank plots")?,
-                caption: "Ranks of each chain's draws among all: flat where chains agree.".into(),
-            },
-        ],
-        tables: vec![
-            Table {
-                caption: "Convergence: rank-normalised R-hat, effective draws in the bulk and the \
-                          tails, and the Monte-Carlo error of the mean in posterior standard \
-                          deviations."
-                    .into(),
-                columns: ["parameter", "R-hat", "ESS bulk", "ESS tail", "error of the mean"]
-                    .map(String::from)
-                    .to_vec(),
-                rows,
-            },
-            Table {
-                caption: format!(
-                    "Gradient evaluations; {:.0} for the draws per effective draw of the slowest \
-                     parameter.",
-                    diagnostics.gradients_per_effective_draw
-                ),
-                columns: vec!["for".into(), "gradients".into()],
-                rows: budget.map(|(what, n)| vec![what.into(), n.to_string()]).to_vec(),
-            },
-        ],
         ..Section::default()
     })
 }

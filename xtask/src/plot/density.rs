@@ -12,8 +12,10 @@
 //!
 //! The width of the Gaussian is, in standard deviations, `n^(-1/9)` in one and `0.9 n^(-1/10)` in
 //! two dimensions: with a bias of fourth order these are the powers that balance bias and noise.
-//! n counts *independent* samples: for a Markov chain, its effective sample size.
+//! n counts *independent* samples: for a Markov chain, its effective sample size. Samples with
+//! several modes or thin curved regions are smoothed less ([`super::bandwidth`]).
 
+use super::bandwidth::{Smoothed, narrowing};
 use super::contour::{Line, level_lines};
 use super::error::{PlotError, Result, check_finite};
 
@@ -22,6 +24,9 @@ pub const MIN_SAMPLES: usize = 20;
 /// Nodes per axis of the grids.
 const NODES_1D: usize = 400;
 const NODES_2D: usize = 144;
+/// The same where the smoothing is narrow.
+const FINE_NODES_1D: usize = 1600;
+const FINE_NODES_2D: usize = 320;
 /// Share of the samples left out at each end when the grid is laid out: far outliers are not
 /// drawn, so that they cannot stretch the grid.
 const TAIL: f64 = 2e-4;
@@ -48,27 +53,44 @@ pub fn density_1d(
     effective: f64,
 ) -> Result<Density1> {
     let spread = Spread::of(what, parameter, x)?;
-    let width = spread.scale * effective.max(2.0).powf(-1.0 / 9.0);
-    let grid = Grid::over(&spread, width, NODES_1D);
-    let mut counts = vec![0.0; NODES_1D];
-    for &v in x.iter().filter(|v| (bounds.0..=bounds.1).contains(*v)) {
-        if let Some(i) = grid.cell(v) {
-            counts[i] += 1.0;
+    let usual = spread.scale * effective.max(2.0).powf(-1.0 / 9.0);
+    let allowed_on = |grid: &Grid| -> Vec<f64> {
+        (0..grid.nodes)
+            .map(|i| {
+                let (lo, hi) = (grid.at(i as f64 - 0.5), grid.at(i as f64 + 0.5));
+                ((hi.min(bounds.1) - lo.max(bounds.0)) / grid.step).clamp(0.0, 1.0)
+            })
+            .collect()
+    };
+    let counts_on = |grid: &Grid, stride: usize| {
+        let mut counts = vec![0.0; grid.nodes];
+        for &v in x.iter().step_by(stride).filter(|v| (bounds.0..=bounds.1).contains(*v)) {
+            if let Some(i) = grid.cell(v) {
+                counts[i] += 1.0;
+            }
         }
-    }
-    let allowed: Vec<f64> = (0..NODES_1D)
-        .map(|i| {
-            let (lo, hi) = (grid.at(i as f64 - 0.5), grid.at(i as f64 + 0.5));
-            ((hi.min(bounds.1) - lo.max(bounds.0)) / grid.step).clamp(0.0, 1.0)
-        })
-        .collect();
+        counts
+    };
+    let fine = Grid::over(&spread, usual, FINE_NODES_1D);
+    let (counts, allowed) = (counts_on(&fine, independent(x.len(), effective)), allowed_on(&fine));
+    let plain = 1.06 * spread.scale * counts.iter().sum::<f64>().max(2.0).powf(-0.2) / fine.step;
+    let narrowing = narrowing(&counts, &allowed, |factor| {
+        let kernel = gaussian_of_cells(factor * plain)?;
+        let smooth = |v: &[f64]| convolve(v, fine.nodes, &[], &kernel);
+        let (counts, support) = (smooth(&counts), smooth(&allowed));
+        Some(Smoothed { counts, support, centre: kernel[0], power: power(&kernel) })
+    });
+    let width = narrowing * usual;
+    let nodes = if narrowing < 1.0 { FINE_NODES_1D } else { NODES_1D };
+    let grid = Grid::over(&spread, width, nodes);
+    let (counts, allowed) = (counts_on(&grid, 1), allowed_on(&grid));
     let kernel = gaussian(width / grid.step);
-    let smooth = |v: &[f64]| convolve(v, NODES_1D, &[], &kernel);
+    let smooth = |v: &[f64]| convolve(v, nodes, &[], &kernel);
     let mut p = corrected(&counts, &allowed, smooth);
     p.iter_mut().zip(&allowed).for_each(|(p, a)| *p = if *a > 0.0 { *p } else { 0.0 });
     let mass: f64 = p.iter().zip(&allowed).map(|(p, a)| p * a).sum::<f64>() * grid.step;
     p.iter_mut().for_each(|p| *p /= mass);
-    let mut x: Vec<f64> = (0..NODES_1D).map(|i| grid.at(i as f64)).collect();
+    let mut x: Vec<f64> = (0..nodes).map(|i| grid.at(i as f64)).collect();
     // The outermost nodes inside stand on the bounds, so that the drawn curve ends there.
     for (x, a) in x.iter_mut().zip(&allowed) {
         if *a > 0.0 {
@@ -81,6 +103,7 @@ pub fn density_1d(
 /// A density on a plane.
 #[derive(Debug, Clone)]
 pub struct Density2 {
+    nodes: usize,
     grid: [Grid; 2],
     mean: [f64; 2],
     /// Lower Cholesky factor of the covariance: l11, l21, l22.
@@ -120,51 +143,85 @@ impl Density2 {
         let u: Vec<f64> = x.iter().map(|x| (x - mean[0]) / l11).collect();
         let v: Vec<f64> = u.iter().zip(y).map(|(u, y)| (y - mean[1] - l21 * u) / l22).collect();
         let spreads = [Spread::of(what, parameters[0], &u)?, Spread::of(what, parameters[1], &v)?];
-        let narrowing = 0.9 * effective.max(2.0).powf(-0.1);
-        let widths = [spreads[0].scale * narrowing, spreads[1].scale * narrowing];
-        let grid = [0, 1].map(|axis| Grid::over(&spreads[axis], widths[axis], NODES_2D));
-        let mut density =
-            Self { grid, mean, factor: [l11, l21, l22], p: Vec::new(), mass: Vec::new() };
-        let within = |x: f64, y: f64| {
-            (bounds[0].0..=bounds[0].1).contains(&x) && (bounds[1].0..=bounds[1].1).contains(&y)
+        let on_grid = |widths: [f64; 2], nodes: usize| {
+            let grid = [0, 1].map(|axis| Grid::over(&spreads[axis], widths[axis], nodes));
+            let factor = [l11, l21, l22];
+            Self { nodes, grid, mean, factor, p: Vec::new(), mass: Vec::new() }
         };
-        let mut counts = vec![0.0; NODES_2D * NODES_2D];
-        for i in 0..x.len().min(y.len()) {
-            if let (Some(c), Some(r)) = (grid[0].cell(u[i]), grid[1].cell(v[i]))
-                && within(x[i], y[i])
+        let times = |factor: f64| [factor * spreads[0].scale, factor * spreads[1].scale];
+        let usual = 0.9 * effective.max(2.0).powf(-0.1);
+        let narrowing_on = |nodes: usize| {
+            let trial = on_grid(times(usual), nodes);
+            let stride = independent(x.len(), effective);
+            let counts = trial.counts([&u, &v], stride, bounds);
+            let allowed = trial.allowed(bounds);
+            let plain = counts.iter().sum::<f64>().max(2.0).powf(-1.0 / 6.0);
+            narrowing(&counts, &allowed, |factor| {
+                let [along, across] = trial.kernels(times(factor * plain))?;
+                let smooth = |v: &[f64]| convolve(v, nodes, &across, &along);
+                let (counts, support) = (smooth(&counts), smooth(&allowed));
+                let power = power(&along) * power(&across);
+                Some(Smoothed { counts, support, centre: along[0] * across[0], power })
+            })
+        };
+        let mut narrowing = narrowing_on(NODES_2D);
+        if narrowing < 1.0 {
+            // A finer grid bears narrower kernels.
+            narrowing = narrowing_on(FINE_NODES_2D);
+        }
+        let widths = times(narrowing * usual);
+        let nodes = if narrowing < 1.0 { FINE_NODES_2D } else { NODES_2D };
+        let mut density = on_grid(widths, nodes);
+        let counts = density.counts([&u, &v], 1, bounds);
+        let allowed = density.allowed(bounds);
+        let [along, across] = [0, 1].map(|axis| gaussian(widths[axis] / density.grid[axis].step));
+        density.p = corrected(&counts, &allowed, |v| convolve(v, nodes, &across, &along));
+        density.mass = density.p.iter().zip(&allowed).map(|(p, a)| p * a).collect();
+        Ok(density)
+    }
+
+    /// Every `stride`-th of the whitened points, counted in the cells of the grid.
+    fn counts(&self, [u, v]: [&[f64]; 2], stride: usize, bounds: [(f64, f64); 2]) -> Vec<f64> {
+        let mut counts = vec![0.0; self.nodes * self.nodes];
+        for (&u, &v) in u.iter().zip(v).step_by(stride) {
+            if let (Some(c), Some(r)) = (self.grid[0].cell(u), self.grid[1].cell(v))
+                && within(bounds, self.unwhitened(u, v))
             {
-                counts[r * NODES_2D + c] += 1.0;
+                counts[r * self.nodes + c] += 1.0;
             }
         }
+        counts
+    }
+
+    /// The part of each cell within the bounds.
+    fn allowed(&self, bounds: [(f64, f64); 2]) -> Vec<f64> {
         let bounded = bounds.iter().any(|b| b.0.is_finite() || b.1.is_finite());
         let share = |i: usize| {
             if !bounded {
                 return 1.0;
             }
-            let (c, r) = ((i % NODES_2D) as f64, (i / NODES_2D) as f64);
+            let (c, r) = ((i % self.nodes) as f64, (i / self.nodes) as f64);
             let sub = [-0.375, -0.125, 0.125, 0.375];
             let points = sub.iter().flat_map(|a| sub.iter().map(move |b| (c + a, r + b)));
-            points
-                .filter(|&p| {
-                    let (x, y) = density.point(p);
-                    within(x, y)
-                })
-                .count() as f64
-                / 16.0
+            points.filter(|&p| within(bounds, self.point(p))).count() as f64 / 16.0
         };
-        let allowed: Vec<f64> = (0..NODES_2D * NODES_2D).map(share).collect();
-        let kernels = [0, 1].map(|axis| gaussian(widths[axis] / grid[axis].step));
-        let smooth = |v: &[f64]| convolve(v, NODES_2D, &kernels[1], &kernels[0]);
-        density.p = corrected(&counts, &allowed, smooth);
-        density.mass = density.p.iter().zip(&allowed).map(|(p, a)| p * a).collect();
-        Ok(density)
+        (0..self.nodes * self.nodes).map(share).collect()
+    }
+
+    /// Kernels along both axes, if the grid is fine enough for them.
+    fn kernels(&self, widths: [f64; 2]) -> Option<[Vec<f64>; 2]> {
+        let kernel = |axis: usize| gaussian_of_cells(widths[axis] / self.grid[axis].step);
+        Some([kernel(0)?, kernel(1)?])
+    }
+
+    fn unwhitened(&self, u: f64, v: f64) -> (f64, f64) {
+        let [l11, l21, l22] = self.factor;
+        (self.mean[0] + l11 * u, self.mean[1] + l21 * u + l22 * v)
     }
 
     /// The point of the plane at a (column, row) position of the grid.
     fn point(&self, (column, row): (f64, f64)) -> (f64, f64) {
-        let (u, v) = (self.grid[0].at(column), self.grid[1].at(row));
-        let [l11, l21, l22] = self.factor;
-        (self.mean[0] + l11 * u, self.mean[1] + l21 * u + l22 * v)
+        self.unwhitened(self.grid[0].at(column), self.grid[1].at(row))
     }
 
     /// The density above which the given share of the mass lies.
@@ -189,7 +246,7 @@ impl Density2 {
     /// The closed lines around the densest region that holds `share` (0 to 1) of the mass. They
     /// may reach slightly beyond hard bounds, where the drawing is to be cut.
     pub fn contour(&self, share: f64) -> Vec<Line> {
-        let lines = level_lines(&self.p, NODES_2D, self.level(share));
+        let lines = level_lines(&self.p, self.nodes, self.level(share));
         lines.into_iter().map(|l| l.into_iter().map(|p| self.point(p)).collect()).collect()
     }
 }
@@ -267,6 +324,26 @@ fn corrected(counts: &[f64], allowed: &[f64], smooth: impl Fn(&[f64]) -> Vec<f64
         counts.iter().zip(&first).map(|(c, p)| if *p > 0.0 { c / p } else { 0.0 }).collect();
     let factor = over(smooth(&ratio));
     first.iter().zip(factor).map(|(p, f)| p * f).collect()
+}
+
+/// True for a point within the bounds.
+fn within(bounds: [(f64, f64); 2], (x, y): (f64, f64)) -> bool {
+    (bounds[0].0..=bounds[0].1).contains(&x) && (bounds[1].0..=bounds[1].1).contains(&y)
+}
+
+/// Every so many of the samples are independent of each other.
+fn independent(samples: usize, effective: f64) -> usize {
+    (samples as f64 / effective.max(1.0)).round().max(1.0) as usize
+}
+
+/// [`gaussian`], if it is at least a cell wide.
+fn gaussian_of_cells(sigma: f64) -> Option<Vec<f64>> {
+    (sigma >= 1.0).then(|| gaussian(sigma))
+}
+
+/// Sum of the squares of all weights of a kernel; index 0 is its centre.
+fn power(kernel: &[f64]) -> f64 {
+    2.0 * kernel.iter().map(|k| k * k).sum::<f64>() - kernel[0] * kernel[0]
 }
 
 /// Gaussian weights up to four standard deviations (`sigma` in cells), normalised; index 0 is the
@@ -438,5 +515,86 @@ mod tests {
         let (x, _) = normals(1000, 0.0, 9);
         let d = Density2::new("line", ["a", "b"], &x, &x, [FREE; 2], 1000.0).unwrap();
         assert!(!d.contour(0.95).is_empty());
+    }
+
+    /// Two half circles of radius 1 with a scatter of 0.05, as in the two-moons tasks.
+    fn moons(n: usize, seed: u64) -> (Vec<f64>, Vec<f64>) {
+        let (x, y) = normals(n, 0.0, seed);
+        let on = |i: usize| {
+            let t = std::f64::consts::PI * (i as f64 * 0.618_033_988_75).fract();
+            let (a, b) = (t.cos(), t.sin());
+            if i.is_multiple_of(2) { (a, b) } else { (1.0 - a, 0.5 - b) }
+        };
+        (0..n).map(|i| (on(i).0 + 0.05 * x[i], on(i).1 + 0.05 * y[i])).unzip()
+    }
+
+    #[test]
+    fn thin_curved_regions_are_not_blurred() {
+        let (x, y) = moons(10_000, 11);
+        let d = Density2::new("moons", ["x", "y"], &x, &y, [FREE; 2], 1e4).unwrap();
+        let lines = d.contour(0.95);
+        assert!(lines.len() >= 2, "apart");
+        // 95 % lie within 1.96 standard deviations of the arcs, which end in half discs.
+        let area: f64 = lines
+            .iter()
+            .map(|line| {
+                let next = line.iter().cycle().skip(1);
+                let sum: f64 = line.iter().zip(next).map(|(a, b)| a.0 * b.1 - a.1 * b.0).sum();
+                0.5 * sum
+            })
+            .sum();
+        let r = 1.96 * 0.05;
+        let exact = std::f64::consts::TAU * (2.0 * r + r * r);
+        assert!((area.abs() / exact - 1.0).abs() < 0.15, "{area}, exact {exact}");
+        let (fresh_x, fresh_y) = moons(20_000, 12);
+        let mass = (0..20_000).filter(|&i| inside(&lines, fresh_x[i], fresh_y[i])).count();
+        assert!((mass as f64 / 20_000.0 - 0.95).abs() < 0.02, "{mass}");
+    }
+
+    #[test]
+    fn a_narrow_mode_on_a_wide_one_keeps_its_height() {
+        let (a, b) = normals(10_000, 0.0, 13);
+        let x: Vec<f64> = (0..10_000usize)
+            .map(|i| if i.is_multiple_of(2) { a[i] } else { 0.05 * b[i] })
+            .collect();
+        let d = density_1d("mixture", "x", &x, FREE, 1e4).unwrap();
+        let peak = d.p.iter().copied().fold(0.0, f64::max);
+        let exact = 0.5 * (1.0 + 20.0) / std::f64::consts::TAU.sqrt();
+        assert!((peak / exact - 1.0).abs() < 0.2, "{peak}, exact {exact}");
+    }
+
+    /// The usual width stays where nothing speaks against it: also for correlated chains, whose
+    /// neighbours lie too close to each other, and at hard bounds.
+    #[test]
+    fn about_normal_samples_have_the_usual_width() {
+        for (n, seed) in [(100, 1), (1000, 2), (1000, 3), (20_000, 4)] {
+            let (a, b) = normals(n, 0.6, seed);
+            let mut chain = a.clone();
+            for i in 1..n {
+                chain[i] = 0.9 * chain[i - 1] + 0.19f64.sqrt() * a[i];
+            }
+            let skewed: Vec<f64> = a.iter().map(|a| (0.3 * a).exp()).collect();
+            let half: Vec<f64> = a.iter().map(|a| a.abs()).collect();
+            let even: Vec<f64> = (0..n).map(|i| (i as f64 * 0.618_033_988_75).fract()).collect();
+            let n = n as f64;
+            let cases = [
+                (&a, FREE, n),
+                (&chain, FREE, n / 19.0),
+                (&skewed, FREE, n),
+                (&half, (0.0, f64::INFINITY), n),
+                (&even, (0.0, 1.0), n),
+            ];
+            for (k, (x, bounds, effective)) in cases.into_iter().enumerate() {
+                let spread = Spread::of("", "", x).unwrap();
+                let width = spread.scale * effective.powf(-1.0 / 9.0);
+                let usual = Grid::over(&spread, width, NODES_1D).step;
+                let d = density_1d("", "", x, bounds, effective).unwrap();
+                let step = d.x[NODES_1D / 2 + 1] - d.x[NODES_1D / 2];
+                assert!((step / usual - 1.0).abs() < 1e-6, "case {k} of {n}: {step} {usual}");
+                let bounds = [bounds, FREE];
+                let d = Density2::new("", ["", ""], x, &b, bounds, effective).unwrap();
+                assert_eq!(d.nodes, NODES_2D, "case {k} of {n}");
+            }
+        }
     }
 }

@@ -27,21 +27,60 @@ struct Run {
 /// Size of sub- and superscripts relative to the text.
 const SCRIPT_SIZE: f64 = 0.72;
 
-/// Label of a parameter in the field's notation; names that are not known stay as they are.
+/// Label of a parameter in the field's notation: cosmological parameters, Greek letters and
+/// single letters, with a short index after `_` if there is one; other names stay as they are.
 pub fn parameter_label(name: &str) -> String {
-    match name {
+    let known = match name {
         "omega_c" => "$Ω_c$",
         "omega_b" => "$Ω_b$",
         "omega_m" => "$Ω_m$",
-        "sigma_8" => "$σ_8$",
         "s_8" => "$S_8$",
         "h_0" | "h" => "$h$",
-        "n_s" => "$n_s$",
-        "w_0" => "$w_0$",
-        other => other,
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
     }
-    .to_owned()
+    let (stem, index) = name.split_once('_').unwrap_or((name, ""));
+    let greek = GREEK.iter().find(|(word, _)| *word == stem).map(|(_, letter)| *letter);
+    let single = (stem.len() == 1 && stem.is_ascii()).then_some(stem);
+    let plain = |c: char| c.is_ascii_alphanumeric();
+    match greek.or(single) {
+        Some(symbol) if name == stem => format!("${symbol}$"),
+        Some(symbol) if (1..=3).contains(&index.len()) && index.chars().all(plain) => {
+            format!("${symbol}_{{{index}}}$")
+        }
+        _ => name.to_owned(),
+    }
 }
+
+/// Greek letters by name.
+const GREEK: [(&str, &str); 24] = [
+    ("alpha", "α"),
+    ("beta", "β"),
+    ("gamma", "γ"),
+    ("delta", "δ"),
+    ("epsilon", "ε"),
+    ("zeta", "ζ"),
+    ("eta", "η"),
+    ("theta", "θ"),
+    ("iota", "ι"),
+    ("kappa", "κ"),
+    ("lambda", "λ"),
+    ("mu", "μ"),
+    ("nu", "ν"),
+    ("xi", "ξ"),
+    ("omicron", "ο"),
+    ("pi", "π"),
+    ("rho", "ρ"),
+    ("sigma", "σ"),
+    ("tau", "τ"),
+    ("upsilon", "υ"),
+    ("phi", "φ"),
+    ("chi", "χ"),
+    ("psi", "ψ"),
+    ("omega", "ω"),
+];
 
 /// Escapes the five characters that XML reserves.
 pub fn escape(text: &str) -> String {
@@ -236,6 +275,18 @@ mod tests {
         for name in ["omega_c", "omega_b", "sigma_8", "h_0", "n_s", "w_0"] {
             assert!(parameter_label(name).starts_with('$'), "{name}");
         }
-        assert_eq!(parameter_label("alpha_1"), "alpha_1");
+        for (name, label) in [
+            ("sigma_8", "$σ_{8}$"),
+            ("alpha", "$α$"),
+            ("theta_10", "$θ_{10}$"),
+            ("x", "$x$"),
+            ("rate", "rate"),
+            ("alpha_", "alpha_"),
+            ("theta_$", "theta_$"),
+            ("birth_rate", "birth_rate"),
+            ("e_coli", "e_coli"),
+        ] {
+            assert_eq!(parameter_label(name), label);
+        }
     }
 }

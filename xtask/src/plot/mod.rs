@@ -4,20 +4,30 @@
 //!   ([`contour`]);
 //! - [`maps`]: tomographic maps as images with a common colour bar;
 //! - [`spectra`]: measured angular power spectra against theory, all pairs of bins;
-//! - [`chains`]: traces and rank plots of Markov chains.
+//! - [`chains`]: traces and rank plots of Markov chains;
+//! - [`curves`]: quantities against budgets or steps, with error bands, beside published values;
+//! - [`calibration`]: ranks and coverage of posteriors against what calibration expects;
+//! - [`plane`]: samples and densities in two dimensions.
 //!
-//! Drawing is done by two small modules: [`svg`] (lines, text, images) and [`axis`] (ticks,
-//! numbers, panels), with labels in the markup of [`markup`]. No plotting
-//! crate draws corner plots, so these primitives are needed in any case, and a first run does not
-//! wait for the minutes that a large plotting crate takes to build.
+//! Drawing is done by small modules: [`svg`] (lines, text), [`image`] (pixels) and [`axis`] (ticks,
+//! numbers, panels), with labels in the markup of [`markup`]. No plotting crate draws corner plots,
+//! so these primitives are needed in any case, and a first run does not wait for the minutes that a
+//! large plotting crate takes to build.
 
 pub mod axis;
+pub mod bandwidth;
+#[cfg_attr(not(test), expect(dead_code, reason = "drawn by studies of inference methods"))]
+pub mod calibration;
 pub mod chains;
 pub mod contour;
 pub mod corner;
+pub mod curves;
 pub mod density;
 pub mod error;
+pub mod image;
 pub mod maps;
 pub mod markup;
+#[cfg_attr(not(test), expect(dead_code, reason = "drawn by studies of inference methods"))]
+pub mod plane;
 pub mod spectra;
 pub mod svg;

@@ -208,6 +208,24 @@ impl Svg {
         );
     }
 
+    /// Many equal dots in one path; those that are not finite are left out.
+    pub fn dots(&mut self, centres: &[(f64, f64)], radius: f64, fill: &str, opacity: f64) {
+        let mut data = String::new();
+        for &(x, y) in centres.iter().filter(|(x, y)| x.is_finite() && y.is_finite()) {
+            let _ = write!(data, "M{} {}h0", number(x), number(y));
+        }
+        if data.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            self.text,
+            "<path d=\"{data}\" fill=\"none\" stroke=\"{fill}\" stroke-width=\"{}\" \
+             stroke-opacity=\"{}\" stroke-linecap=\"round\"/>",
+            number(2.0 * radius),
+            number(opacity)
+        );
+    }
+
     /// A label, with the markup of [`super::markup`]; `at` is on its baseline.
     pub fn text(&mut self, at: (f64, f64), label: &str, font: Font) {
         let (x, y) = (number(at.0), number(at.1));

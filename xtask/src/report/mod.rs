@@ -5,6 +5,7 @@
 //! [`crate::plot::markup`] and is escaped; figures are the SVG drawings of [`crate::plot`].
 
 mod html;
+pub mod posterior;
 pub mod references;
 pub mod summary;
 

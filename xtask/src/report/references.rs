@@ -67,6 +67,8 @@ impl Reference {
             out.push_str(&format!("<a href=\"https://doi.org/{doi}\">doi:{doi}</a>"));
         } else if let Some(id) = field("eprint") {
             out.push_str(&format!("<a href=\"https://arxiv.org/abs/{id}\">arXiv:{id}</a>"));
+        } else if let Some(url) = field("url") {
+            out.push_str(&format!("<a href=\"{url}\">{url}</a>"));
         }
         out.trim_end().to_owned()
     }
@@ -119,7 +121,8 @@ mod tests {
             for name in ["author", "title", "year"] {
                 assert!(r.field(name).is_some_and(|v| !v.is_empty()), "{}: {name}", r.key);
             }
-            assert!(r.field("doi").or(r.field("eprint")).is_some(), "{}: no link", r.key);
+            let link = ["doi", "eprint", "url"].iter().find_map(|name| r.field(name));
+            assert!(link.is_some(), "{}: no link", r.key);
             assert_eq!(r.bibtex.matches('{').count(), r.bibtex.matches('}').count(), "{}", r.key);
             assert_eq!(all.iter().filter(|o| o.key == r.key).count(), 1, "{}", r.key);
         }
@@ -135,5 +138,7 @@ mod tests {
         );
         assert_eq!(select(&["nobody2000"]).unwrap_err(), ["nobody2000"]);
         assert!(two[0].html().contains("Hoffman"));
+        let kernel = Reference::find("gretton2012").unwrap().html();
+        assert!(kernel.contains("<a href=\"https://jmlr.org/papers/v13/gretton12a.html\">"));
     }
 }

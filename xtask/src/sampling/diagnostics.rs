@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::Sampled;
 use crate::arrays::{Named, write_npz};
 use crate::files::write_json;
-use crate::prior::DIM;
 use crate::study::Workspace;
 
 /// Name of the file of the draws.
@@ -73,7 +72,7 @@ impl Sampled {
     /// # Errors
     /// If the number of draws does not fit that of the chains.
     pub fn diagnostics(&self) -> Result<Diagnostics> {
-        let names = lognormal_sim::PARAMETERS;
+        let names = self.names();
         let samples = Samples::new(&self.samples, self.records.len(), &names)?;
         let (parameters, unusable) = match summarise(&samples) {
             Ok(parameters) => (parameters, None),
@@ -114,18 +113,23 @@ impl Sampled {
         })
     }
 
+    fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
     /// Writes `samples.npz` and `diagnostics.json`.
     ///
     /// # Errors
     /// If the files cannot be written.
     pub fn write(&self, workspace: &Workspace) -> Result<()> {
         let chains = self.records.len();
-        let draws = self.samples.len() / (chains * DIM);
+        let names = self.names();
+        let draws = self.samples.len() / (chains * names.len());
         write_npz(
             &workspace.path(SAMPLES),
             [
-                Named::f64("samples", &[chains, draws, DIM], &self.samples),
-                Named::text("names", &lognormal_sim::PARAMETERS),
+                Named::f64("samples", &[chains, draws, names.len()], &self.samples),
+                Named::text("names", &names),
             ],
         )?;
         write_json(&workspace.path(DIAGNOSTICS), &self.diagnostics()?)

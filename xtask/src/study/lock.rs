@@ -1,4 +1,7 @@
-//! One process per folder.
+//! Who may work in a folder, and who works on a task.
+//!
+//! The system releases a lock however its process ends. Locks reach as far as those of the file
+//! system: on a cluster file system that supports them, to all nodes.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -6,45 +9,95 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Held as long as the process works in the folder; the system releases it however the process
-/// ends.
-pub struct FolderLock {
+/// A lock on a file, held until it is dropped.
+pub struct FileLock {
     _file: File,
 }
 
-impl FolderLock {
-    /// Takes the folder or says who has it.
+impl FileLock {
+    /// Takes the folder for one process alone, or says who has it.
     ///
     /// # Errors
-    /// If another process holds it, or the folder cannot be written.
-    pub fn acquire(folder: &Path) -> Result<Self> {
+    /// If another process works in it, or the folder cannot be written.
+    pub fn alone(folder: &Path) -> Result<Self> {
+        Self::folder(folder, File::try_lock, "another run")
+    }
+
+    /// Takes the folder together with other processes that share it.
+    ///
+    /// # Errors
+    /// If a process that does not share works in it, or the folder cannot be written.
+    pub fn shared(folder: &Path) -> Result<Self> {
+        Self::folder(folder, File::try_lock_shared, "shards of a run, one of them")
+    }
+
+    fn folder(
+        folder: &Path,
+        lock: impl Fn(&File) -> Result<(), TryLockError>,
+        who: &str,
+    ) -> Result<Self> {
         let path = folder.join(".lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
+        let mut file = open(&path)?;
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder)?;
                 bail!(
-                    "{} is in use by another run (process {}); wait until it ends or choose \
-                     another folder with --out",
+                    "{} is in use by {}; wait until it ends or choose another folder with --out",
                     folder.display(),
-                    holder.trim()
+                    holder.lines().next().unwrap_or("another run")
                 );
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        file.set_len(0)?;
         file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
+        let text = format!("{who} (process {}{})\n", std::process::id(), host());
+        file.write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)?;
         Ok(Self { _file: file })
     }
+
+    /// Takes the file if nobody has it.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or locked.
+    pub fn try_take(path: &Path) -> Result<Option<Self>> {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
+    /// Takes the file, waiting for whoever has it.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or locked.
+    pub fn wait(path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// ` on NAME` where the system tells the name of the machine.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or(String::new(), |name| format!(" on {}", name.trim()))
 }

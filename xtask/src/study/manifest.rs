@@ -58,10 +58,13 @@ impl Manifest {
         inputs: &[&Output],
     ) -> Result<Self> {
         let config = serde_json::to_value(config)?;
-        let inputs: BTreeMap<String, String> = inputs
-            .iter()
-            .map(|output| Ok((output.manifest.name.clone(), output.manifest.digest()?)))
-            .collect::<Result<_>>()?;
+        let mut digests = BTreeMap::new();
+        for output in inputs {
+            let Self { name: input, .. } = &output.manifest;
+            let earlier = digests.insert(input.clone(), output.manifest.digest()?);
+            ensure!(earlier.is_none(), "task '{name}' reads two tasks named '{input}'");
+        }
+        let inputs = digests;
         let identity = serde_json::to_vec(&(name, schema, &config, &inputs))?;
         Ok(Self {
             name: name.to_owned(),

@@ -73,13 +73,33 @@ fn a_damaged_result_is_made_again() -> Result<()> {
 }
 
 #[test]
-fn two_runs_do_not_share_a_folder() -> Result<()> {
+fn two_runs_do_not_share_a_folder_unless_both_are_shards() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let process = std::process::id().to_string();
+    let refused = |study: Result<Study>, who: &str| {
+        let refusal = format!("{:#}", study.err().expect("it is held"));
+        assert!(refusal.contains(&process) && refusal.contains(who), "{refusal}");
+    };
+    let shard = |text: &str| Study::open_shard(folder.path(), text.parse().expect("a shard"));
+    let study = Study::open(folder.path(), false)?;
+    refused(Study::open(folder.path(), false), "another run");
+    refused(shard("0/2"), "another run");
+    drop(study);
+    let shards = (shard("0/2")?, shard("1/2")?);
+    refused(Study::open(folder.path(), false), "shards");
+    drop(shards);
+    Study::open(folder.path(), false).map(drop)
+}
+
+#[test]
+fn inputs_that_cannot_be_told_apart_are_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let study = Study::open(folder.path(), false)?;
-    let refusal = format!("{:#}", Study::open(folder.path(), false).err().expect("it is held"));
-    assert!(refusal.contains(&std::process::id().to_string()), "{refusal}");
-    drop(study);
-    Study::open(folder.path(), false).map(drop)
+    let count = Cell::new(0);
+    let (a, b) = (double(&study, 1.0, &[], &count)?, double(&study, 2.0, &[], &count)?);
+    let refused = study.run("next", 1, &(), &[&a, &b], |_| Ok(()));
+    assert!(refused.err().expect("it is refused").to_string().contains("two tasks named 'double'"));
+    Ok(())
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! The study end to end: an observation, its two posteriors, the report.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use lognormal_sim::{Cosmology, Simulator};
+
+use super::{
+    Method, Problem, Profile, ReportInputs, compare, draw_posterior, measure, write_report,
+};
+use crate::arrays::{Named, read_npz, write_npz};
+use crate::cli::{SurveyArguments, with_npix};
+use crate::commands::benchmark::Finished;
+use crate::commands::report::STUDY;
+use crate::files::{write_json, write_text};
+use crate::machine::machine;
+use crate::prior::Prior;
+use crate::sampling::SAMPLES;
+use crate::study::{Crew, Study, derive_seed};
+
+const READ_ME: &str = "report.html  the study in one page\n\
+    study.json   what the report is drawn from; `cargo xtask report DIR` draws it again\n\
+    tasks/       the result of every task with its manifest\n";
+
+/// Runs the study in its folder; a shard ends before the report, with nothing.
+///
+/// # Errors
+/// If the profile makes no sense, a task fails, or the folder cannot be written.
+pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result<Option<Finished>> {
+    let survey = SurveyArguments { survey: profile.survey.clone(), shift_table: None }.load()?;
+    let survey = with_npix(survey, Some(profile.npix))?;
+    let prior = Prior::load(&profile.prior)?;
+    let truth = Cosmology::FIDUCIAL;
+    let theta = truth.parameters();
+    let simulator = Simulator::new(survey.clone())?;
+    let shape = [simulator.bins(), survey.npix, survey.npix];
+
+    let config = (&survey, theta, seed);
+    let observation = study.run("observation", 1, &config, &[], |workspace| {
+        let seed = derive_seed(seed, "observation");
+        let map: Vec<f64> = simulator.simulate(&truth, seed, 0, true)?;
+        let field: Vec<f64> = simulator.simulate(&truth, seed, 0, false)?;
+        write_npz(
+            &workspace.path("observation.npz"),
+            [
+                Named::f64("map", &shape, &map),
+                Named::f64("field", &shape, &field),
+                Named::f64("theta", &[theta.len()], &theta),
+            ],
+        )
+    })?;
+    let map = read_npz(&observation.path("observation.npz"), "map")?.data;
+    let problem = &Problem { simulator: &simulator, prior: &prior, map: &map };
+
+    let spectra = study.run("spectra", 1, &survey, &[&observation], |workspace| {
+        write_json(&workspace.path("spectra.json"), &measure(problem, &truth)?)
+    })?;
+    let posteriors =
+        [(Method::PowerSpectrum, &profile.power_spectrum), (Method::Explicit, &profile.full_field)]
+            .map(|(method, config)| {
+                let identity = (&survey, &prior, config, seed);
+                let draws = config.chains * (config.warmup + config.draws);
+                study.plan(method.name(), 1, &identity, &[&observation], draws, move |workspace| {
+                    draw_posterior(problem, method, config, seed, workspace)
+                })
+            });
+    let posteriors = posteriors.into_iter().collect::<Result<_>>()?;
+    let Some(posteriors) = study.run_share("posteriors", Crew::InTurn, posteriors)? else {
+        return Ok(None);
+    };
+    let [power_spectrum, full_field] = &posteriors[..] else {
+        unreachable!("two tasks have two outputs")
+    };
+    let inputs = [full_field, power_spectrum];
+    let comparison = study.run("comparison", 1, &profile.c2st, &inputs, |workspace| {
+        let [full, power] = inputs.map(|output| read_npz(&output.path(SAMPLES), "samples"));
+        let comparison = compare(&full?, &power?, &profile.c2st)?;
+        write_json(&workspace.path("comparison.json"), &comparison)
+    })?;
+
+    let outputs = [&observation, &spectra, power_spectrum, full_field, &comparison];
+    let seconds: f64 = outputs.iter().map(|output| output.manifest.seconds).sum();
+    let relative = |path: PathBuf| -> Result<PathBuf> {
+        Ok(path.strip_prefix(folder).context("results lie in the study")?.to_path_buf())
+    };
+    let inputs = ReportInputs {
+        title: "Cosmology from a tomographic convergence map".into(),
+        subtitle: "The posterior from every pixel against that from the power spectra, for a \
+                   simulated observation"
+            .into(),
+        facts: vec![
+            ("survey".into(), survey.name.clone()),
+            ("map".into(), format!("{} bins of {} x {} pixels", shape[0], shape[1], shape[2])),
+            ("profile".into(), profile.name.clone()),
+            ("seed".into(), seed.to_string()),
+            ("version".into(), env!("CARGO_PKG_VERSION").into()),
+            ("machine".into(), machine()),
+            ("wall time".into(), format!("{seconds:.0} s in all tasks")),
+        ],
+        prior: prior.clone(),
+        map_size_deg: survey.map_size_deg,
+        truth: Some(theta),
+        maps: relative(observation.path("observation.npz"))?,
+        spectra: relative(spectra.path("spectra.json"))?,
+        posteriors: vec![
+            ("full field".into(), relative(full_field.path(""))?),
+            ("power spectrum".into(), relative(power_spectrum.path(""))?),
+        ],
+        comparison: Some(relative(comparison.path("comparison.json"))?),
+    };
+    write_json(&folder.join(STUDY), &inputs)?;
+    let report = write_report(folder, &inputs)?;
+    write_text(&folder.join("README.txt"), READ_ME)?;
+    let reused = outputs.iter().filter(|output| output.reused).count();
+    Ok(Some(Finished { report, tasks: outputs.len(), reused }))
+}
