@@ -1,8 +1,11 @@
 //! The classifier two-sample test against scikit-learn, closed forms, threads and bad input.
 
+mod generator;
+
 use std::sync::Mutex;
 
-use metrics::{C2stConfig, Error, c2st};
+use generator::normals;
+use metrics::{C2stConfig, Error, c2st, c2st_null, mean};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -21,22 +24,6 @@ struct Case {
     runs: usize,
     mean: f64,
     sd: f64,
-}
-
-/// The generator and the Box-Muller transform of `make_c2st.py`.
-fn normals(seed: u64, count: usize) -> Vec<f64> {
-    let mut state = seed;
-    let mut uniform = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1_u64 << 53) as f64
-    };
-    (0..count)
-        .map(|_| {
-            let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-            radius * (2.0 * std::f64::consts::PI * uniform()).cos()
-        })
-        .collect()
 }
 
 impl Case {
@@ -105,7 +92,7 @@ fn depends_on_the_seed_and_not_on_the_threads() {
 fn same_and_disjoint_sets_and_progress() {
     let first = normals(1, 600);
     let reports = Mutex::new(Vec::new());
-    let record = |progress: metrics::C2stProgress| reports.lock().unwrap().push(progress.done);
+    let record = |progress: metrics::Progress| reports.lock().unwrap().push(progress.done);
     let same = c2st(&first, &normals(9, 600), 2, &quick(), &record).unwrap();
     let mut reports = reports.into_inner().unwrap();
     reports.sort_unstable();
@@ -118,7 +105,87 @@ fn same_and_disjoint_sets_and_progress() {
     let patient = C2stConfig { max_epochs: 400, ..quick() };
     let disjoint = c2st(&first, &far, 2, &patient, &|_| ()).unwrap();
     assert_eq!(disjoint.accuracy, 1.0);
-    assert_eq!(disjoint.p_value(), Some(0.25));
+    assert_eq!(disjoint.p_value().unwrap().value, 0.25);
+    let (excess, error) = disjoint.excess().unwrap();
+    assert!((excess - 0.5).abs() < 4.0 * error && error < 0.05, "{excess} +- {error}");
+}
+
+/// Small and quick, for many trials.
+fn tiny() -> C2stConfig {
+    C2stConfig {
+        repetitions: 1,
+        null_repetitions: 9,
+        folds: 2,
+        hidden_per_dimension: 3,
+        max_epochs: 30,
+        ..C2stConfig::default()
+    }
+}
+
+/// Two sets of one distribution have a uniform p-value with one repetition, a conservative one with
+/// more.
+#[test]
+fn p_values_are_calibrated() {
+    let trials = 400;
+    let rates = |repetitions| {
+        let p_values: Vec<f64> = (0..trials)
+            .map(|trial| {
+                let points = normals(500 + trial, 80);
+                let config = C2stConfig { repetitions, seed: trial, ..tiny() };
+                let found = c2st(&points[..40], &points[40..], 1, &config, &|_| ()).unwrap();
+                found.p_value().unwrap().value
+            })
+            .collect();
+        [0.1, 0.3, 0.5, 0.8].map(|limit| {
+            let small = p_values.iter().filter(|p| **p <= limit + 1e-12).count();
+            (limit, small as f64 / trials as f64, (limit * (1.0 - limit) / trials as f64).sqrt())
+        })
+    };
+    let (single, several) = (rates(1), rates(4));
+    println!("{single:?} {several:?}");
+    for (limit, rate, error) in single {
+        // Accuracies come in steps of 1 / 80: equal ones count as beyond.
+        assert!(rate < limit + 4.0 * error && rate > 0.8 * limit - 4.0 * error, "{limit}: {rate}");
+    }
+    for (limit, rate, error) in &several[..2] {
+        assert!(*rate < limit + 4.0 * error, "{limit}: {rate}");
+    }
+}
+
+/// Sets of independent draws give the null of permuted labels; sets of correlated draws a wider one,
+/// which permuted labels do not see.
+#[test]
+fn null_of_given_sets() {
+    let sets: Vec<Vec<f64>> = (0..8).map(|seed| normals(70 + seed, 200)).collect();
+    let run = |sets: &[Vec<f64>]| {
+        let sets: Vec<&[f64]> = sets.iter().map(Vec::as_slice).collect();
+        c2st_null(&sets, 1, &tiny(), &|_| ()).unwrap()
+    };
+    let null = run(&sets);
+    assert_eq!(null.accuracies.len(), 28);
+    let config = C2stConfig { null_repetitions: 28, ..tiny() };
+    let found = c2st(&sets[0], &sets[1], 1, &config, &|_| ()).unwrap();
+    let permuted = found.null.clone().unwrap();
+    let error = (null.sd.powi(2) + permuted.sd.powi(2)).sqrt() / 28_f64.sqrt();
+    assert!((null.mean - permuted.mean).abs() < 5.0 * error, "{null:?} {permuted:?}");
+
+    // Chains of correlation length ten.
+    let chains: Vec<Vec<f64>> = sets
+        .iter()
+        .map(|set| {
+            let mut x = 0.0;
+            let step = |z: &f64| {
+                x = 0.9 * x + (1.0_f64 - 0.81).sqrt() * z;
+                x
+            };
+            set.iter().map(step).collect()
+        })
+        .collect();
+    let chained = run(&chains);
+    assert!(chained.mean > permuted.mean + 0.04, "{chained:?} {permuted:?}");
+    let replaced = found.against(chained.clone());
+    assert_eq!(replaced.null, Some(chained));
+    assert!((mean(&permuted.accuracies) - permuted.mean).abs() < 1e-15);
 }
 
 #[test]
@@ -136,4 +203,8 @@ fn bad_input_is_named() {
     let config = C2stConfig { folds: 1, ..quick() };
     let error = c2st(&good, &good, 2, &config, &|_| ()).unwrap_err();
     assert_eq!(error.to_string(), "folds = 1: expected at least 2");
+    let null = |sets: &[&[f64]]| c2st_null(sets, 2, &quick(), &|_| ()).unwrap_err();
+    assert!(matches!(null(&[&good]), Error::TooFew { minimum: 2, found: 1, .. }));
+    assert!(matches!(null(&[&good, &good[..40]]), Error::Shape { .. }));
+    assert!(matches!(null(&[&good, &bad]), Error::NotFinite { .. }));
 }
