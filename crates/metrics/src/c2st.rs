@@ -137,8 +137,9 @@ impl C2st {
     /// Probability of so large an accuracy under the null by the permutation test,
     /// (1 + number of null accuracies at least as large) / (1 + their number).
     ///
-    /// Exact for one repetition. The mean of several scatters less than the single
-    /// cross-validations of the null, so that small values are then conservative: too large.
+    /// Exact for one repetition, up to equal accuracies, which count as at least as large. The
+    /// mean of several repetitions scatters less than the single cross-validations of the null, so
+    /// that small values are then conservative: too large.
     #[must_use]
     pub fn p_value(&self) -> Option<PValue> {
         let null = self.null.as_ref()?;

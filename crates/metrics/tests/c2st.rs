@@ -4,7 +4,7 @@ mod generator;
 
 use std::sync::Mutex;
 
-use generator::normals;
+use generator::{normals, uniforms};
 use metrics::{C2stConfig, Error, c2st, c2st_null, mean};
 use serde::Deserialize;
 
@@ -122,60 +122,70 @@ fn tiny() -> C2stConfig {
     }
 }
 
-/// Two sets of one distribution have a uniform p-value with one repetition, a conservative one with
-/// more.
+/// Accuracy and null of two sets of one distribution are exchangeable with one repetition: the rank
+/// of the accuracy, equal ones in random order, is uniform. More repetitions, and equal accuracies,
+/// make the p-value conservative.
 #[test]
 fn p_values_are_calibrated() {
-    let trials = 400;
-    let rates = |repetitions| {
-        let p_values: Vec<f64> = (0..trials)
-            .map(|trial| {
-                let points = normals(500 + trial, 80);
-                let config = C2stConfig { repetitions, seed: trial, ..tiny() };
-                let found = c2st(&points[..40], &points[40..], 1, &config, &|_| ()).unwrap();
-                found.p_value().unwrap().value
-            })
-            .collect();
-        [0.1, 0.3, 0.5, 0.8].map(|limit| {
-            let small = p_values.iter().filter(|p| **p <= limit + 1e-12).count();
-            (limit, small as f64 / trials as f64, (limit * (1.0 - limit) / trials as f64).sqrt())
-        })
+    let trials = 500;
+    let run = |repetitions| -> Vec<metrics::C2st> {
+        let one = |trial| {
+            let points = normals(500 + trial, 80);
+            let config = C2stConfig { repetitions, seed: trial, ..tiny() };
+            c2st(&points[..40], &points[40..], 1, &config, &|_| ()).unwrap()
+        };
+        (0..trials).map(one).collect()
     };
-    let (single, several) = (rates(1), rates(4));
-    println!("{single:?} {several:?}");
-    for (limit, rate, error) in single {
-        // Accuracies come in steps of 1 / 80: equal ones count as beyond.
-        assert!(rate < limit + 4.0 * error && rate > 0.8 * limit - 4.0 * error, "{limit}: {rate}");
+    let check = |found: &[metrics::C2st]| {
+        for limit in [0.1, 0.2, 0.5_f64] {
+            let small = found.iter().filter(|f| f.p_value().unwrap().value <= limit + 1e-12);
+            let rate = small.count() as f64 / trials as f64;
+            let error = (limit * (1.0 - limit) / trials as f64).sqrt();
+            assert!(rate < limit + 3.0 * error, "{limit}: {rate}");
+        }
+    };
+    let single = run(1);
+    check(&single);
+    let mut counts = [0; 10];
+    for (found, u) in single.iter().zip(uniforms(1, trials as usize)) {
+        let null = &found.null.as_ref().unwrap().accuracies;
+        let larger = null.iter().filter(|a| **a > found.accuracy).count();
+        let equal = null.iter().filter(|a| **a == found.accuracy).count();
+        counts[larger + (u * (equal + 1) as f64) as usize] += 1;
     }
-    for (limit, rate, error) in &several[..2] {
-        assert!(*rate < limit + 4.0 * error, "{limit}: {rate}");
-    }
+    let expected = trials as f64 / 10.0;
+    let chi_square: f64 =
+        counts.iter().map(|c| (f64::from(*c) - expected).powi(2) / expected).sum();
+    // 99.9 % of nine degrees of freedom.
+    assert!(chi_square < 27.9, "{chi_square}: {counts:?}");
+    check(&run(4));
 }
 
-/// Sets of independent draws give the null of permuted labels; sets of correlated draws a wider one,
-/// which permuted labels do not see.
+/// Sets of independent draws give the null of permuted labels; chains a higher one, which permuted
+/// labels do not see.
 #[test]
 fn null_of_given_sets() {
+    let config =
+        C2stConfig { null_repetitions: 28, hidden_per_dimension: 10, max_epochs: 300, ..tiny() };
     let sets: Vec<Vec<f64>> = (0..8).map(|seed| normals(70 + seed, 200)).collect();
     let run = |sets: &[Vec<f64>]| {
         let sets: Vec<&[f64]> = sets.iter().map(Vec::as_slice).collect();
-        c2st_null(&sets, 1, &tiny(), &|_| ()).unwrap()
+        c2st_null(&sets, 1, &config, &|_| ()).unwrap()
     };
     let null = run(&sets);
     assert_eq!(null.accuracies.len(), 28);
-    let config = C2stConfig { null_repetitions: 28, ..tiny() };
     let found = c2st(&sets[0], &sets[1], 1, &config, &|_| ()).unwrap();
     let permuted = found.null.clone().unwrap();
     let error = (null.sd.powi(2) + permuted.sd.powi(2)).sqrt() / 28_f64.sqrt();
     assert!((null.mean - permuted.mean).abs() < 5.0 * error, "{null:?} {permuted:?}");
 
-    // Chains of correlation length ten.
+    // Chains whose 200 draws are worth about three.
     let chains: Vec<Vec<f64>> = sets
         .iter()
         .map(|set| {
             let mut x = 0.0;
             let step = |z: &f64| {
-                x = 0.9 * x + (1.0_f64 - 0.81).sqrt() * z;
+                x = 0.97 * x + (1.0_f64 - 0.97 * 0.97).sqrt() * z;
                 x
             };
             set.iter().map(step).collect()

@@ -15,6 +15,9 @@ const BISECTIONS: usize = 30;
 /// Pointwise levels below which the sum over all paths has no digit left.
 const SMALLEST_EXACT: f64 = 1e-9;
 
+/// Largest relative rounding error of a binomial probability.
+const ROUNDING: f64 = 1e-9;
+
 /// The band that the empirical distribution function of `observations` independent uniform numbers
 /// leaves nowhere among `levels`, with probability `coverage`.
 ///
@@ -115,9 +118,10 @@ impl EcdfBand {
         if farthest < SMALLEST_EXACT {
             return Ok((farthest * self.levels.len() as f64).min(1.0));
         }
-        // A path that is as far out is no longer inside; that at the farthest level alone has
-        // half of its two-sided probability.
-        let inside = paths.probability_inside(&paths.limits(farthest));
+        // A path that is as far out is no longer inside; equal probabilities, as those of
+        // mirrored counts at mirrored levels, differ by rounding. At the farthest level alone, half
+        // of the two-sided probability is found.
+        let inside = paths.probability_inside(&paths.limits(farthest * (1.0 + ROUNDING)));
         Ok((1.0 - inside).clamp(0.5 * farthest, 1.0))
     }
 }

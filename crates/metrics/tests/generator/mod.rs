@@ -1,7 +1,6 @@
 //! The generator of `reference/generator.py`.
 
 /// Uniform numbers of a linear congruential generator.
-#[allow(dead_code, reason = "not every test needs them")]
 pub fn uniforms(seed: u64, count: usize) -> Vec<f64> {
     let mut state = seed;
     let mut uniform = || {

@@ -45,7 +45,7 @@ for n, levels, confidence in ((20, [0.25, 0.5, 0.75], 0.95), (100, [k / 20 for k
         u = uniforms(seed, n) ** power
         counts = [int((u < z).sum()) for z in levels]
         farthest = min(t[c] for t, c in zip(tails, counts))
-        paths.append(dict(counts=counts, p_value=1 - inside(n, levels, [t > farthest for t in tails])))
+        paths.append(dict(counts=counts, p_value=1 - inside(n, levels, [t > farthest * (1 + 1e-9) for t in tails])))
     bands.append(dict(observations=n, levels=levels, confidence=confidence,
                       coverage=inside(n, levels, accepted), pointwise=low, paths=paths,
                       lower=[int(np.argmax(a)) for a in accepted],
