@@ -10,7 +10,7 @@ use crate::classifier::{Classifier, Shape};
 use crate::error::{Error, Result};
 use crate::moments::{mean, variance};
 use crate::p_value::PValue;
-use crate::points::count_points;
+use crate::points::{count_points, mean_and_sd};
 use crate::progress::Progress;
 use crate::streams::stream;
 
@@ -286,13 +286,7 @@ fn standardise(first: &[f64], second: &[f64], dimension: usize) -> Result<Vec<f3
     let scales = (0..dimension)
         .map(|j| {
             let column: Vec<f64> = first.iter().skip(j).step_by(dimension).copied().collect();
-            if column.iter().all(|x| *x == column[0]) {
-                return Err(Error::Constant {
-                    what: format!("feature {j} of the first set"),
-                    value: column[0],
-                });
-            }
-            Ok((mean(&column), variance(&column).sqrt()))
+            mean_and_sd(&format!("feature {j} of the first set"), &column)
         })
         .collect::<Result<Vec<_>>>()?;
     let values = first.iter().chain(second).zip(scales.iter().cycle());

@@ -60,10 +60,10 @@ pub fn negative_log_probability(
         let what = "finite log probabilities".into();
         return Err(Error::TooFew { what, minimum: 2, found: kept.len() });
     }
-    Ok(NegativeLogProbability {
-        value: -mean(&kept),
-        error: (variance(&kept) / kept.len() as f64).sqrt(),
-        count: kept.len(),
-        excluded,
-    })
+    let (value, error) = (-mean(&kept), (variance(&kept) / kept.len() as f64).sqrt());
+    if !error.is_finite() {
+        let what = "log probabilities are too large for a variance, which";
+        return Err(Error::NotFinite { what: what.into(), index: 0, value: error });
+    }
+    Ok(NegativeLogProbability { value, error, count: kept.len(), excluded })
 }

@@ -6,10 +6,10 @@ mod moments;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::moments::{mean, variance};
 use crate::p_value::PValue;
-use crate::points::{count_points, setting};
+use crate::points::{count_points, mean_and_sd, setting};
 use crate::progress::Progress;
 
 use bandwidth::median_distance;
@@ -48,7 +48,7 @@ impl MmdConfig {
     /// Refuses settings outside their range.
     ///
     /// # Errors
-    /// [`Error::Setting`] when the bandwidth is not positive and finite.
+    /// [`Error::Setting`](crate::Error::Setting) when the bandwidth is not positive and finite.
     pub fn validate(&self) -> Result<()> {
         let bandwidth = self.bandwidth.unwrap_or(1.0);
         let accepted = bandwidth > 0.0 && bandwidth.is_finite();
@@ -179,11 +179,7 @@ fn columns(first: &[f64], second: &[f64], dimension: usize) -> Vec<Vec<f64>> {
 
 /// Divides a feature by its standard deviation.
 fn standardise(index: usize, feature: &mut [f64]) -> Result<()> {
-    let value = feature[0];
-    if feature.iter().all(|x| *x == value) {
-        return Err(Error::Constant { what: format!("feature {index} of both sets"), value });
-    }
-    let (centre, sd) = (mean(feature), variance(feature).sqrt());
+    let (centre, sd) = mean_and_sd(&format!("feature {index} of both sets"), feature)?;
     feature.iter_mut().for_each(|x| *x = (*x - centre) / sd);
     Ok(())
 }

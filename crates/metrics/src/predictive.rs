@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::cholesky::Cholesky;
 use crate::error::{Error, Result};
 use crate::p_value::PValue;
-use crate::points::count_points;
+use crate::points::{count_points, mean_and_sd};
 
 /// The place of an observation among replications.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,12 +148,9 @@ impl Cloud {
         let (mut mean, mut sd) = (Vec::new(), Vec::new());
         for j in 0..dimension {
             let column: Vec<f64> = points.iter().skip(j).step_by(dimension).copied().collect();
-            if column.iter().all(|x| *x == column[0]) {
-                let what = format!("replicated summary {j}");
-                return Err(Error::Constant { what, value: column[0] });
-            }
-            mean.push(crate::moments::mean(&column));
-            sd.push(crate::moments::variance(&column).sqrt());
+            let (centre, scale) = mean_and_sd(&format!("replicated summary {j}"), &column)?;
+            mean.push(centre);
+            sd.push(scale);
         }
         let mut correlation = vec![vec![0.0; dimension]; dimension];
         for point in points.chunks_exact(dimension) {

@@ -284,7 +284,12 @@ fn results_do_not_depend_on_the_threads_and_survive_json() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let set = model.set();
-            let ranks = sbc(&set, &SbcConfig::default(), &|_| ()).unwrap();
+            let reports = std::sync::Mutex::new(vec![]);
+            let record = |p: metrics::Progress| reports.lock().unwrap().push((p.done, p.total));
+            let ranks = sbc(&set, &SbcConfig::default(), &record).unwrap();
+            let mut reports = reports.into_inner().unwrap();
+            reports.sort_unstable();
+            assert_eq!(reports, (1..=100).map(|done| (done, 100)).collect::<Vec<_>>());
             (ranks, model.expected(), tarp(&set, None, &TarpConfig::default()).unwrap())
         })
     };
@@ -358,4 +363,7 @@ fn bad_input_is_named() {
     let set = CalibrationSet::new(&same, &all, &names).unwrap();
     let error = tarp(&set, None, &TarpConfig::default()).unwrap_err();
     assert!(matches!(error, Error::Constant { .. }), "{error}");
+    let huge: Vec<f64> = draws.iter().map(|x| 1e200 * (x - 2e9)).collect();
+    let set = CalibrationSet::new(&truths, &huge, &names).unwrap();
+    assert!(matches!(set.efficiency(&|_| ()), Err(Error::NotFinite { .. })));
 }

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::convergence::ess_mean;
 use crate::error::{Error, Result};
+use crate::points::mean_and_sd;
 use crate::progress::Progress;
 
 /// Fewer draws have no autocorrelation time.
@@ -123,7 +124,8 @@ impl<'a> CalibrationSet<'a> {
     /// `progress` is called, from any thread, after each observation.
     ///
     /// # Errors
-    /// When all draws of an observation have the same value of a parameter.
+    /// When all draws of an observation have the same value of a parameter, or so large ones that
+    /// their variance overflows.
     pub fn efficiency(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<Vec<f64>> {
         let (done, total) = (AtomicUsize::new(0), self.observations());
         let per_observation: Vec<Vec<f64>> = (0..total)
@@ -140,15 +142,8 @@ impl<'a> CalibrationSet<'a> {
 
     fn efficiency_of(&self, observation: usize, parameter: usize) -> Result<f64> {
         let series: Vec<f64> = self.points(observation).map(|p| p[parameter]).collect();
-        if series.iter().all(|x| *x == series[0]) {
-            return Err(Error::Constant {
-                what: format!(
-                    "{} in the draws of observation {observation}",
-                    self.names[parameter]
-                ),
-                value: series[0],
-            });
-        }
+        let name = &self.names[parameter];
+        mean_and_sd(&format!("{name} in the draws of observation {observation}"), &series)?;
         let draws = series.len() as f64;
         Ok(ess_mean(&[series])? / draws)
     }

@@ -173,11 +173,15 @@ impl Side {
         let last = values.len() - 1 - left_out;
         let low = *values.select_nth_unstable_by(left_out, f64::total_cmp).1;
         let high = *values.select_nth_unstable_by(last, f64::total_cmp).1;
-        if high <= low {
-            let what = format!("the central 99 % of {}", set.names()[parameter]);
+        let width = high - low;
+        let what = format!("width of the central 99 % of {}", set.names()[parameter]);
+        if width == 0.0 {
             return Err(Error::Constant { what, value: low });
         }
-        Ok(Self { low, width: high - low })
+        if !width.is_finite() {
+            return Err(Error::NotFinite { what, index: 0, value: width });
+        }
+        Ok(Self { low, width })
     }
 }
 

@@ -33,12 +33,13 @@ pub(super) fn median_distance(features: &[Vec<f64>], seed: u64) -> Result<f64> {
     let (below, &mut upper, _) = squares.select_nth_unstable_by(middle, f64::total_cmp);
     let lower = if even { below.iter().copied().fold(0.0, f64::max) } else { upper };
     let median = 0.5 * (lower.sqrt() + upper.sqrt());
-    if median > 0.0 && median.is_finite() {
-        Ok(median)
-    } else {
-        Err(Error::Constant {
-            what: "the distance of at least half of the pairs of samples".into(),
-            value: median,
-        })
+    if median == 0.0 {
+        let what = "the distance of at least half of the pairs of samples".into();
+        return Err(Error::Constant { what, value: median });
     }
+    if !median.is_finite() {
+        let what = "the median distance between samples".into();
+        return Err(Error::NotFinite { what, index: 0, value: median });
+    }
+    Ok(median)
 }
