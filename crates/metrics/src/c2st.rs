@@ -2,15 +2,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, Shape};
 use crate::error::{Error, Result};
 use crate::moments::{mean, variance};
+use crate::p_value::PValue;
+use crate::points::{count_points, mean_and_sd};
+use crate::progress::Progress;
+use crate::streams::stream;
 
 /// How to run the test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,16 +76,26 @@ impl C2stConfig {
     }
 }
 
-/// Accuracies reached with permuted labels: what two sets of these sizes and of the same
-/// distribution give.
+/// Accuracies that two sets of these sizes and of the same distribution give: the floor of the
+/// accuracy at these numbers of samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct C2stNull {
     /// Mean accuracy.
     pub mean: f64,
-    /// Standard deviation of the accuracy of one cross-validation.
+    /// Standard deviation of the accuracy of one cross-validation; zero for a single one.
     pub sd: f64,
-    /// Accuracy of each permutation.
+    /// Accuracy of each permutation, or pair of sets.
     pub accuracies: Vec<f64>,
+}
+
+impl C2stNull {
+    fn of(accuracies: Vec<f64>) -> Self {
+        Self { mean: mean(&accuracies), sd: sd(&accuracies), accuracies }
+    }
+}
+
+fn sd(values: &[f64]) -> f64 {
+    if values.len() > 1 { variance(values).sqrt() } else { 0.0 }
 }
 
 /// The outcome of a classifier two-sample test.
@@ -107,23 +119,33 @@ pub struct C2st {
 }
 
 impl C2st {
-    /// Probability of so large an accuracy under the null by the permutation test,
-    /// (1 + number of permutations with at least this accuracy) / (1 + number of permutations).
+    /// Replaces the null, by one of [`c2st_null`].
     #[must_use]
-    pub fn p_value(&self) -> Option<f64> {
+    pub fn against(self, null: C2stNull) -> Self {
+        Self { null: Some(null), ..self }
+    }
+
+    /// Accuracy less the mean of the null, and its standard error: how far above the floor of
+    /// these numbers of samples the classifier gets.
+    #[must_use]
+    pub fn excess(&self) -> Option<(f64, f64)> {
+        let null = self.null.as_ref()?;
+        let error_of_mean = null.sd / (null.accuracies.len() as f64).sqrt();
+        Some((self.accuracy - null.mean, self.error.hypot(error_of_mean)))
+    }
+
+    /// Probability of so large an accuracy under the null by the permutation test,
+    /// (1 + number of null accuracies at least as large) / (1 + their number).
+    ///
+    /// Exact for one repetition, up to equal accuracies, which count as at least as large. The
+    /// mean of several repetitions scatters less than the single cross-validations of the null, so
+    /// that small values are then conservative: too large.
+    #[must_use]
+    pub fn p_value(&self) -> Option<PValue> {
         let null = self.null.as_ref()?;
         let beyond = null.accuracies.iter().filter(|a| **a >= self.accuracy).count();
-        Some((1 + beyond) as f64 / (1 + null.accuracies.len()) as f64)
+        Some(PValue::of_counts(beyond, null.accuracies.len()))
     }
-}
-
-/// Number of classifiers trained so far, and in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct C2stProgress {
-    /// Classifiers trained.
-    pub done: usize,
-    /// Classifiers to train.
-    pub total: usize,
 }
 
 /// Trains classifiers to tell `first` from `second`, both `[sample, dimension]` contiguous, and
@@ -156,44 +178,96 @@ pub fn c2st(
     second: &[f64],
     dimension: usize,
     config: &C2stConfig,
-    progress: &(dyn Fn(C2stProgress) + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<C2st> {
     config.validate()?;
     let counts = [
-        count_samples("first set", first, dimension, config.folds)?,
-        count_samples("second set", second, dimension, config.folds)?,
+        count_points("first set", first, dimension, 2 * config.folds)?,
+        count_points("second set", second, dimension, 2 * config.folds)?,
     ];
     let rows = standardise(first, second, dimension)?;
-    let trials = config.repetitions + config.null_repetitions;
-    let total = trials * config.folds;
-    let done = AtomicUsize::new(0);
-    let right: Vec<usize> = (0..total)
-        .into_par_iter()
-        .map(|task| {
-            let (trial, fold) = (task / config.folds, task % config.folds);
-            let count = right_answers(&rows, counts, dimension, config, trial, fold)?;
-            progress(C2stProgress { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
-            Ok(count)
-        })
-        .collect::<Result<_>>()?;
-
-    // The mean of the accuracies of the folds, whose sizes differ by one at most.
-    let sizes: Vec<usize> = (0..config.folds)
-        .map(|f| fold_range(counts[0] + counts[1], config.folds, f).len())
-        .collect();
-    let mut accuracies: Vec<f64> = right
-        .chunks_exact(config.folds)
-        .map(|right| {
-            let scores = right.iter().zip(&sizes).map(|(r, n)| *r as f64 / *n as f64);
-            mean(&scores.collect::<Vec<_>>())
-        })
-        .collect();
+    let trial = |permuted| Trial { rows: &rows, counts, permuted };
+    let mut trials = vec![trial(false); config.repetitions];
+    trials.extend(vec![trial(true); config.null_repetitions]);
+    let mut accuracies = cross_validate(&trials, dimension, config, progress)?;
     let null = accuracies.split_off(config.repetitions);
     Ok(outcome(accuracies, null, counts[0] + counts[1]))
 }
 
+/// The null from independent sets of draws of one distribution, each `[sample, dimension]`
+/// contiguous and of the same size: one cross-validation of every pair of them.
+///
+/// Other than permuted labels, this keeps what the draws have in common with those to be tested:
+/// the autocorrelation of chains, the ties of a resampled set. Give sets of the size of those to be
+/// tested, and made in the same way, then use [`C2st::against`]. Pairs share sets, so that the
+/// standard deviation is that of fewer independent values than there are pairs.
+///
+/// `progress` is called, from any thread, after each classifier.
+///
+/// # Errors
+/// As [`c2st`], with fewer than two sets, and when their sizes differ.
+pub fn c2st_null(
+    sets: &[&[f64]],
+    dimension: usize,
+    config: &C2stConfig,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<C2stNull> {
+    config.validate()?;
+    if sets.len() < 2 {
+        let what = "sets of draws for the null".into();
+        return Err(Error::TooFew { what, minimum: 2, found: sets.len() });
+    }
+    let mut count = 0;
+    for (i, set) in sets.iter().enumerate() {
+        let what = format!("set {i} of the null");
+        let found = count_points(&what, set, dimension, 2 * config.folds)?;
+        if i > 0 && found != count {
+            return Err(Error::Shape {
+                what,
+                expected: format!("{count} samples, as in set 0"),
+                found: format!("{found} samples"),
+            });
+        }
+        count = found;
+    }
+    let pairs = (0..sets.len()).flat_map(|i| (i + 1..sets.len()).map(move |j| (i, j)));
+    let rows: Vec<Vec<f32>> =
+        pairs.map(|(i, j)| standardise(sets[i], sets[j], dimension)).collect::<Result<_>>()?;
+    let trial = |rows| Trial { rows, counts: [count; 2], permuted: false };
+    let trials: Vec<Trial> = rows.iter().map(|rows| trial(rows)).collect();
+    Ok(C2stNull::of(cross_validate(&trials, dimension, config, progress)?))
+}
+
+/// Both sets in units of the first, one after the other, and whether to permute their labels.
+#[derive(Clone, Copy)]
+struct Trial<'a> {
+    rows: &'a [f32],
+    counts: [usize; 2],
+    permuted: bool,
+}
+
+/// The cross-validated accuracy of every trial.
+fn cross_validate(
+    trials: &[Trial],
+    dimension: usize,
+    config: &C2stConfig,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Vec<f64>> {
+    let total = trials.len() * config.folds;
+    let done = AtomicUsize::new(0);
+    let scores: Vec<f64> = (0..total)
+        .into_par_iter()
+        .map(|task| {
+            let (index, fold) = (task / config.folds, task % config.folds);
+            let score = fold_accuracy(&trials[index], dimension, config, index, fold)?;
+            progress(Progress { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
+            Ok(score)
+        })
+        .collect::<Result<_>>()?;
+    Ok(scores.chunks_exact(config.folds).map(mean).collect())
+}
+
 fn outcome(accuracies: Vec<f64>, null: Vec<f64>, samples: usize) -> C2st {
-    let sd = |values: &[f64]| if values.len() > 1 { variance(values).sqrt() } else { 0.0 };
     let accuracy = mean(&accuracies);
     let repetition_error = sd(&accuracies) / (accuracies.len() as f64).sqrt();
     let sampling_error = (accuracy * (1.0 - accuracy) / samples as f64).sqrt();
@@ -203,34 +277,8 @@ fn outcome(accuracies: Vec<f64>, null: Vec<f64>, samples: usize) -> C2st {
         repetition_error,
         sampling_error,
         accuracies,
-        null: (!null.is_empty()).then(|| C2stNull {
-            mean: mean(&null),
-            sd: sd(&null),
-            accuracies: null,
-        }),
+        null: (!null.is_empty()).then(|| C2stNull::of(null)),
     }
-}
-
-fn count_samples(what: &str, values: &[f64], dimension: usize, folds: usize) -> Result<usize> {
-    if dimension == 0 || !values.len().is_multiple_of(dimension) {
-        return Err(Error::Shape {
-            what: format!("{what} [sample, dimension]"),
-            expected: format!("a multiple of the dimension {dimension}, at least 1"),
-            found: format!("{} values", values.len()),
-        });
-    }
-    if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-        return Err(Error::NotFinite {
-            what: format!("feature {} of the {what}", index % dimension),
-            index: index / dimension,
-            value: values[index],
-        });
-    }
-    let (minimum, found) = (2 * folds, values.len() / dimension);
-    if found < minimum {
-        return Err(Error::TooFew { what: format!("samples of the {what}"), minimum, found });
-    }
-    Ok(found)
 }
 
 /// Both sets, one after the other, in units of the standard deviation of the first.
@@ -238,13 +286,7 @@ fn standardise(first: &[f64], second: &[f64], dimension: usize) -> Result<Vec<f3
     let scales = (0..dimension)
         .map(|j| {
             let column: Vec<f64> = first.iter().skip(j).step_by(dimension).copied().collect();
-            if column.iter().all(|x| *x == column[0]) {
-                return Err(Error::Constant {
-                    what: format!("feature {j} of the first set"),
-                    value: column[0],
-                });
-            }
-            Ok((mean(&column), variance(&column).sqrt()))
+            mean_and_sd(&format!("feature {j} of the first set"), &column)
         })
         .collect::<Result<Vec<_>>>()?;
     let values = first.iter().chain(second).zip(scales.iter().cycle());
@@ -257,27 +299,22 @@ fn fold_range(samples: usize, folds: usize, fold: usize) -> std::ops::Range<usiz
     start(fold)..start(fold + 1)
 }
 
-/// Trains on all but one fold and counts the right answers in that fold. Trials beyond the
-/// repetitions permute the labels.
-fn right_answers(
-    rows: &[f32],
-    counts: [usize; 2],
+/// Trains on all but one fold and returns the fraction of right answers in that fold.
+fn fold_accuracy(
+    trial: &Trial,
     dimension: usize,
     config: &C2stConfig,
-    trial: usize,
+    index: usize,
     fold: usize,
-) -> Result<usize> {
+) -> Result<f64> {
+    let Trial { rows, counts, permuted } = *trial;
     // Streams: one per trial for labels and folds, one per classifier.
-    let stream = |index: usize| {
-        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-        rng.set_stream(index as u64);
-        rng
-    };
-    let mut rng = stream(trial * (config.folds + 1));
+    let stream = |index| stream(config.seed, index);
+    let mut rng = stream(index * (config.folds + 1));
     let samples = counts[0] + counts[1];
     let mut labels = vec![0.0_f32; samples];
     labels[counts[0]..].fill(1.0);
-    if trial >= config.repetitions {
+    if permuted {
         labels.shuffle(&mut rng);
     }
     let mut order: Vec<usize> = (0..samples).collect();
@@ -291,7 +328,7 @@ fn right_answers(
     order.drain(range);
     let (train_rows, train_labels) = gather(&order);
 
-    let mut rng = stream(trial * (config.folds + 1) + 1 + fold);
+    let mut rng = stream(index * (config.folds + 1) + 1 + fold);
     let shape = Shape::new(dimension, config.hidden_per_dimension * dimension);
     let mut classifier = Classifier::random(shape, &mut rng);
     let losses = classifier.train(
@@ -302,8 +339,10 @@ fn right_answers(
         |order| order.shuffle(&mut rng),
     );
     if losses.last().is_some_and(|loss| !loss.is_finite()) {
-        return Err(Error::Diverged { trial, fold, epoch: losses.len() });
+        return Err(Error::Diverged { trial: index, fold, epoch: losses.len() });
     }
     let classes = classifier.predict(&test_rows);
-    Ok(classes.iter().zip(&test_labels).filter(|(class, label)| **class == (**label > 0.5)).count())
+    let right =
+        classes.iter().zip(&test_labels).filter(|(class, label)| **class == (**label > 0.5));
+    Ok(right.count() as f64 / test_labels.len() as f64)
 }

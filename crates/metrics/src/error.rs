@@ -34,6 +34,18 @@ pub enum Error {
         /// The value.
         value: f64,
     },
+    /// Several values are NaN or infinite.
+    #[error("{nan} of {total} {what} are NaN, {infinite} infinite")]
+    NotFiniteValues {
+        /// Which values.
+        what: String,
+        /// How many are NaN.
+        nan: usize,
+        /// How many are infinite.
+        infinite: usize,
+        /// How many there are in all.
+        total: usize,
+    },
     /// All the values are the same.
     #[error("{what} is constant ({value}): it has no variance")]
     Constant {
@@ -51,6 +63,16 @@ pub enum Error {
         second: String,
         /// Their correlation.
         correlation: f64,
+    },
+    /// A matrix has no inverse.
+    #[error("the {what} is singular: row {index} depends on those before (pivot {pivot:e})")]
+    Singular {
+        /// Which matrix.
+        what: String,
+        /// The row that depends on the rows before it.
+        index: usize,
+        /// What is left of its unit variance.
+        pivot: f64,
     },
     /// The training of a classifier diverged; values many orders of magnitude away from the bulk
     /// of the first set do this.

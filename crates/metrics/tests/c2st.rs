@@ -1,8 +1,11 @@
 //! The classifier two-sample test against scikit-learn, closed forms, threads and bad input.
 
+mod generator;
+
 use std::sync::Mutex;
 
-use metrics::{C2stConfig, Error, c2st};
+use generator::{normals, uniforms};
+use metrics::{C2stConfig, Error, c2st, c2st_null, mean};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -21,22 +24,6 @@ struct Case {
     runs: usize,
     mean: f64,
     sd: f64,
-}
-
-/// The generator and the Box-Muller transform of `make_c2st.py`.
-fn normals(seed: u64, count: usize) -> Vec<f64> {
-    let mut state = seed;
-    let mut uniform = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1_u64 << 53) as f64
-    };
-    (0..count)
-        .map(|_| {
-            let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-            radius * (2.0 * std::f64::consts::PI * uniform()).cos()
-        })
-        .collect()
 }
 
 impl Case {
@@ -105,7 +92,7 @@ fn depends_on_the_seed_and_not_on_the_threads() {
 fn same_and_disjoint_sets_and_progress() {
     let first = normals(1, 600);
     let reports = Mutex::new(Vec::new());
-    let record = |progress: metrics::C2stProgress| reports.lock().unwrap().push(progress.done);
+    let record = |progress: metrics::Progress| reports.lock().unwrap().push(progress.done);
     let same = c2st(&first, &normals(9, 600), 2, &quick(), &record).unwrap();
     let mut reports = reports.into_inner().unwrap();
     reports.sort_unstable();
@@ -118,7 +105,97 @@ fn same_and_disjoint_sets_and_progress() {
     let patient = C2stConfig { max_epochs: 400, ..quick() };
     let disjoint = c2st(&first, &far, 2, &patient, &|_| ()).unwrap();
     assert_eq!(disjoint.accuracy, 1.0);
-    assert_eq!(disjoint.p_value(), Some(0.25));
+    assert_eq!(disjoint.p_value().unwrap().value, 0.25);
+    let (excess, error) = disjoint.excess().unwrap();
+    assert!((excess - 0.5).abs() < 4.0 * error && error < 0.05, "{excess} +- {error}");
+}
+
+/// Small and quick, for many trials.
+fn tiny() -> C2stConfig {
+    C2stConfig {
+        repetitions: 1,
+        null_repetitions: 9,
+        folds: 2,
+        hidden_per_dimension: 3,
+        max_epochs: 30,
+        ..C2stConfig::default()
+    }
+}
+
+/// Accuracy and null of two sets of one distribution are exchangeable with one repetition: the rank
+/// of the accuracy, equal ones in random order, is uniform. More repetitions, and equal accuracies,
+/// make the p-value conservative.
+#[test]
+fn p_values_are_calibrated() {
+    let trials = 500;
+    let run = |repetitions| -> Vec<metrics::C2st> {
+        let one = |trial| {
+            let points = normals(500 + trial, 80);
+            let config = C2stConfig { repetitions, seed: trial, ..tiny() };
+            c2st(&points[..40], &points[40..], 1, &config, &|_| ()).unwrap()
+        };
+        (0..trials).map(one).collect()
+    };
+    let check = |found: &[metrics::C2st]| {
+        for limit in [0.1, 0.2, 0.5_f64] {
+            let small = found.iter().filter(|f| f.p_value().unwrap().value <= limit + 1e-12);
+            let rate = small.count() as f64 / trials as f64;
+            let error = (limit * (1.0 - limit) / trials as f64).sqrt();
+            assert!(rate < limit + 3.0 * error, "{limit}: {rate}");
+        }
+    };
+    let single = run(1);
+    check(&single);
+    let mut counts = [0; 10];
+    for (found, u) in single.iter().zip(uniforms(1, trials as usize)) {
+        let null = &found.null.as_ref().unwrap().accuracies;
+        let larger = null.iter().filter(|a| **a > found.accuracy).count();
+        let equal = null.iter().filter(|a| **a == found.accuracy).count();
+        counts[larger + (u * (equal + 1) as f64) as usize] += 1;
+    }
+    let expected = trials as f64 / 10.0;
+    let chi_square: f64 =
+        counts.iter().map(|c| (f64::from(*c) - expected).powi(2) / expected).sum();
+    // 99.9 % of nine degrees of freedom.
+    assert!(chi_square < 27.9, "{chi_square}: {counts:?}");
+    check(&run(4));
+}
+
+/// Sets of independent draws give the null of permuted labels; chains a higher one, which permuted
+/// labels do not see.
+#[test]
+fn null_of_given_sets() {
+    let config =
+        C2stConfig { null_repetitions: 28, hidden_per_dimension: 10, max_epochs: 300, ..tiny() };
+    let sets: Vec<Vec<f64>> = (0..8).map(|seed| normals(70 + seed, 200)).collect();
+    let run = |sets: &[Vec<f64>]| {
+        let sets: Vec<&[f64]> = sets.iter().map(Vec::as_slice).collect();
+        c2st_null(&sets, 1, &config, &|_| ()).unwrap()
+    };
+    let null = run(&sets);
+    assert_eq!(null.accuracies.len(), 28);
+    let found = c2st(&sets[0], &sets[1], 1, &config, &|_| ()).unwrap();
+    let permuted = found.null.clone().unwrap();
+    let error = (null.sd.powi(2) + permuted.sd.powi(2)).sqrt() / 28_f64.sqrt();
+    assert!((null.mean - permuted.mean).abs() < 5.0 * error, "{null:?} {permuted:?}");
+
+    // Chains whose 200 draws are worth about three.
+    let chains: Vec<Vec<f64>> = sets
+        .iter()
+        .map(|set| {
+            let mut x = 0.0;
+            let step = |z: &f64| {
+                x = 0.97 * x + (1.0_f64 - 0.97 * 0.97).sqrt() * z;
+                x
+            };
+            set.iter().map(step).collect()
+        })
+        .collect();
+    let chained = run(&chains);
+    assert!(chained.mean > permuted.mean + 0.04, "{chained:?} {permuted:?}");
+    let replaced = found.against(chained.clone());
+    assert_eq!(replaced.null, Some(chained));
+    assert!((mean(&permuted.accuracies) - permuted.mean).abs() < 1e-15);
 }
 
 #[test]
@@ -136,4 +213,8 @@ fn bad_input_is_named() {
     let config = C2stConfig { folds: 1, ..quick() };
     let error = c2st(&good, &good, 2, &config, &|_| ()).unwrap_err();
     assert_eq!(error.to_string(), "folds = 1: expected at least 2");
+    let null = |sets: &[&[f64]]| c2st_null(sets, 2, &quick(), &|_| ()).unwrap_err();
+    assert!(matches!(null(&[&good]), Error::TooFew { minimum: 2, found: 1, .. }));
+    assert!(matches!(null(&[&good, &good[..40]]), Error::Shape { .. }));
+    assert!(matches!(null(&[&good, &bad]), Error::NotFinite { .. }));
 }
