@@ -3,7 +3,7 @@
 mod arrays;
 mod cli;
 mod commands;
-#[cfg_attr(not(test), expect(dead_code, reason = "for commands that work with tensors"))]
+#[expect(dead_code, reason = "for commands that work with tensors")]
 mod device;
 mod explicit;
 mod files;
