@@ -197,7 +197,8 @@ fn require_convergence(records: &[Record], prior: &Prior) -> Result<()> {
     }
     for value in 0..prior.dim() {
         let r_hat = split_r_hat(records, value);
-        if !(r_hat < MAX_R_HAT) {
+        // NaN, from a parameter that does not move, is no convergence either.
+        if r_hat.is_nan() || r_hat > MAX_R_HAT {
             return refuse(format!("R-hat of {} is {r_hat:.3}", name(value)));
         }
     }
