@@ -31,28 +31,28 @@ impl TruncatedNormal {
     }
 
     /// False when the edges leave (almost) nothing of the distribution.
-    pub fn has_mass(&self) -> bool {
+    pub fn has_mass(self) -> bool {
         self.lower < f64::INFINITY && self.upper > f64::NEG_INFINITY && self.mass() > LEAST_MASS
     }
 
     /// Lower edge in standard deviations from the mean.
-    fn lower_edge(&self) -> f64 {
+    fn lower_edge(self) -> f64 {
         (self.lower - self.mean) / self.sd
     }
 
     /// Upper edge in standard deviations from the mean.
-    fn upper_edge(&self) -> f64 {
+    fn upper_edge(self) -> f64 {
         (self.upper - self.mean) / self.sd
     }
 
     /// Mass of the untruncated normal between the edges.
-    fn mass(&self) -> f64 {
+    fn mass(self) -> f64 {
         let (lower, upper) = (self.lower_edge(), self.upper_edge());
         if lower.is_finite() { mass(lower, upper - lower) } else { lower_tail(upper) }
     }
 
     /// Log density at a value within the edges.
-    pub fn log_density(&self, value: f64) -> f64 {
+    pub fn log_density(self, value: f64) -> f64 {
         let x = (value - self.mean) / self.sd;
         let norm = (2.0 * std::f64::consts::PI).sqrt() * self.sd * self.mass();
         -0.5 * x * x - norm.ln()
@@ -60,7 +60,7 @@ impl TruncatedNormal {
 
     /// The value whose probability below it is that of `u` under the standard normal, and its
     /// derivative with respect to `u`.
-    pub fn at_normal(&self, u: f64) -> (f64, f64) {
+    pub fn at_normal(self, u: f64) -> (f64, f64) {
         let (lower, upper) = (self.lower_edge(), self.upper_edge());
         if lower.is_infinite() && upper.is_infinite() {
             return (self.mean + self.sd * u, self.sd);
@@ -82,7 +82,7 @@ impl TruncatedNormal {
     }
 
     /// Inverse of [`TruncatedNormal::at_normal`] for a value within the edges; infinite at them.
-    pub fn to_normal(&self, value: f64) -> f64 {
+    pub fn to_normal(self, value: f64) -> f64 {
         let (lower, upper) = (self.lower_edge(), self.upper_edge());
         let x = (value - self.mean) / self.sd;
         if lower.is_infinite() && upper.is_infinite() {
@@ -110,7 +110,7 @@ impl TruncatedNormal {
     ///
     /// By the trapezoidal rule in the coordinate of [`TruncatedNormal::at_normal`], whose integrand
     /// is analytic and falls like a normal density: the closed forms cancel for narrow intervals.
-    pub fn moments(&self) -> (f64, f64) {
+    pub fn moments(self) -> (f64, f64) {
         const STEP: f64 = 0.1;
         let reference = self.at_normal(0.0).0;
         let (mut first, mut second) = (0.0, 0.0);

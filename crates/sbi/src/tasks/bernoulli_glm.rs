@@ -180,3 +180,135 @@ impl Task for BernoulliGlm {
         posterior::sample(&self.prior, &likelihood, DIM, draws, seed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use autodiff::assert_gradient;
+
+    use super::*;
+
+    #[test]
+    fn scores_are_gradients_at_fixed_statistics() {
+        let task = BernoulliGlm::new();
+        for index in 0..5 {
+            let z = task.prior.sample(2, index);
+            let mut rng = ChaCha8Rng::seed_from_u64(index);
+            let Simulation { x, score } = task.simulate(&z, &mut rng).unwrap();
+            assert_gradient(|z| task.evaluate(&x, z).0, &z, &score.unwrap(), 1e-6);
+        }
+    }
+
+    #[test]
+    fn whitened_parameters_give_the_published_prior() {
+        let task = BernoulliGlm::new();
+        // F as in the definition, by matrix products.
+        let first = |i: usize, j: usize| match i.checked_sub(j) {
+            Some(0) => 1.0,
+            Some(1) => -1.0,
+            _ => 0.0,
+        };
+        let f = |i: usize, j: usize| -> f64 {
+            let square: f64 = (0..LAGS).map(|k| first(i, k) * first(k, j)).sum();
+            square + if i == j { (i as f64 / LAGS as f64).sqrt() } else { 0.0 }
+        };
+        let z = [1.0, -0.5, 0.3, 2.0, 0.1, -1.0, 0.7, 0.2, -0.3, 0.9];
+        let weights = task.weights(&z);
+        assert!((weights[0] - 2f64.sqrt()).abs() < 1e-15);
+        for i in 0..LAGS {
+            let back: f64 = (0..LAGS).map(|j| f(i, j) * weights[j + 1]).sum();
+            assert!((back - z[i + 1]).abs() < 1e-12, "{i}: {back} {}", z[i + 1]);
+        }
+    }
+
+    /// Importance sampling with a widened Laplace approximation, which knows nothing of chains.
+    #[test]
+    fn the_posterior_has_the_moments_of_importance_sampling() {
+        let task = BernoulliGlm::new();
+        let x = task.observation(4).unwrap().x;
+        let target = |z: &[f64]| {
+            let (value, mut gradient) = task.evaluate(&x, z);
+            gradient.iter_mut().zip(z).for_each(|(g, z)| *g -= z);
+            (value - 0.5 * z.iter().map(|z| z * z).sum::<f64>(), gradient)
+        };
+        let curvature = |z: &[f64]| -> [[f64; DIM]; DIM] {
+            let h = 1e-5;
+            std::array::from_fn(|j| {
+                let at = |side: f64| {
+                    let mut moved = z.to_vec();
+                    moved[j] += side * h;
+                    target(&moved).1
+                };
+                let (above, below) = (at(1.0), at(-1.0));
+                std::array::from_fn(|i| (below[i] - above[i]) / (2.0 * h))
+            })
+        };
+        let mut peak = vec![0.0; DIM];
+        for _ in 0..20 {
+            let factor = cholesky(curvature(&peak));
+            let step = solve_upper(&factor, solve_lower(&factor, &target(&peak).1));
+            peak.iter_mut().zip(step).for_each(|(z, step)| *z += step);
+        }
+        let factor = cholesky(curvature(&peak));
+        let widening = 1.1;
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (mut logs, mut points) = (Vec::new(), Vec::new());
+        for _ in 0..40_000 {
+            let e: Vec<f64> = StandardNormal.sample_iter(&mut rng).take(DIM).collect();
+            let offset = solve_upper(&factor, e.clone());
+            let z: Vec<f64> =
+                peak.iter().zip(offset).map(|(peak, offset)| peak + widening * offset).collect();
+            logs.push(target(&z).0 + 0.5 * e.iter().map(|e| e * e).sum::<f64>());
+            points.push(z);
+        }
+        let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = logs.iter().map(|log| (log - top).exp()).collect();
+        let total: f64 = weights.iter().sum();
+        let effective = total * total / weights.iter().map(|w| w * w).sum::<f64>();
+        assert!(effective > 5000.0, "{effective} effective draws");
+        let draws = task.reference_posterior(&x, 4000, 1).unwrap();
+        for i in 0..DIM {
+            let moment = |power: i32| -> f64 {
+                let terms = weights.iter().zip(&points).map(|(w, z)| w * z[i].powi(power));
+                terms.sum::<f64>() / total
+            };
+            let mean = moment(1);
+            let sd = (moment(2) - mean * mean).sqrt();
+            let found = draws.column(i);
+            let shift = (found.mean().unwrap() - mean) / sd;
+            assert!(shift.abs() < 0.09, "parameter {i}: shift {shift} sd");
+            let ratio = found.std(1.0) / sd;
+            assert!((ratio - 1.0).abs() < 0.06, "parameter {i}: ratio of sd {ratio}");
+        }
+    }
+
+    /// Lower factor L with L L^T = a.
+    fn cholesky(a: [[f64; DIM]; DIM]) -> [[f64; DIM]; DIM] {
+        let mut l = [[0.0; DIM]; DIM];
+        for i in 0..DIM {
+            for j in 0..=i {
+                let rest = a[i][j] - (0..j).map(|k| l[i][k] * l[j][k]).sum::<f64>();
+                l[i][j] = if i == j { rest.sqrt() } else { rest / l[j][j] };
+            }
+        }
+        l
+    }
+
+    fn solve_lower(l: &[[f64; DIM]; DIM], b: &[f64]) -> Vec<f64> {
+        let mut x = Vec::new();
+        for i in 0..DIM {
+            let known: f64 = (0..i).map(|k| l[i][k] * x[k]).sum();
+            x.push((b[i] - known) / l[i][i]);
+        }
+        x
+    }
+
+    /// Solves L^T x = b.
+    fn solve_upper(l: &[[f64; DIM]; DIM], b: Vec<f64>) -> Vec<f64> {
+        let mut x = b;
+        for i in (0..DIM).rev() {
+            let known: f64 = (i + 1..DIM).map(|k| l[k][i] * x[k]).sum();
+            x[i] = (x[i] - known) / l[i][i];
+        }
+        x
+    }
+}

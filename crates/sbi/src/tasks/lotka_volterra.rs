@@ -214,3 +214,83 @@ impl Task for LotkaVolterra {
         posterior::sample(&self.joint, &likelihood, 4, draws, seed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use autodiff::assert_gradient;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn scores_are_gradients_at_fixed_counts_and_latents() {
+        for start in [Start::Latent, Start::Fixed, Start::Benchmark] {
+            let task = LotkaVolterra::new(start);
+            for index in 0..5 {
+                let theta = task.prior.sample(1, index);
+                let mut rng = ChaCha8Rng::seed_from_u64(index);
+                let Simulation { x, score } = task.simulate(&theta, &mut rng).unwrap();
+                // The latents are the first that the generator gives.
+                let mut rng = ChaCha8Rng::seed_from_u64(index);
+                let mut latent = || {
+                    (3f64.ln() + 0.5 * Distribution::<f64>::sample(&StandardNormal, &mut rng)).exp()
+                };
+                let z = task.known_start().unwrap_or_else(|| [latent(), latent()]);
+                let function = |theta: &[f64]| {
+                    let theta = std::array::from_fn(|i| theta[i]);
+                    LotkaVolterra::log_likelihood(&x, theta, z).unwrap_or(f64::NAN)
+                };
+                let check = autodiff::GradientCheck {
+                    steps: vec![1e-3, 1e-4, 1e-5],
+                    smallest_coordinate: 1e-3,
+                    tolerance: 1e-4,
+                    noise: 1e-9,
+                };
+                check.run(function, &theta, &score.unwrap()).assert_passes();
+            }
+        }
+    }
+
+    #[test]
+    fn the_likelihoods_gradient_is_right_in_the_latents_too() {
+        let task = LotkaVolterra::new(Start::Latent);
+        let x = task.observation(3).unwrap().x;
+        let point = [0.9, 0.05, 0.8, 0.05, 3.0, 3.5];
+        let (_, gradient) = task.evaluate(&x, &point).unwrap();
+        let function =
+            |point: &[f64]| task.evaluate(&x, point).map_or(f64::NAN, |(value, _)| value);
+        assert_gradient(function, &point, &gradient, 1e-5);
+    }
+
+    #[test]
+    fn states_are_clipped_and_then_carry_no_derivative() {
+        // Prey that grows alone passes 1e4, predators that starve fall below 1e-10.
+        let theta = Dual::<4>::variables([1.0, 1e-9, 3.0, 1e-9]);
+        let logs = log_states(theta, [30.0, 1.0].map(Dual::constant)).unwrap();
+        let [prey, predators] = logs[9];
+        assert_eq!((prey.value, predators.value), (1e4f64.ln(), 1e-10f64.ln()));
+        assert_eq!((prey.gradient, predators.gradient), ([0.0; 4], [0.0; 4]));
+        assert!((logs[1][0].value - (30f64.ln() + 2.1)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn counts_have_log_normal_noise_of_a_tenth() {
+        let task = LotkaVolterra::new(Start::Fixed);
+        let theta = [0.6, 0.03, 1.6, 0.017];
+        let states = log_states(theta, [10.0, 1.0]).unwrap();
+        let (mut mean, mut square) = (0.0, 0.0);
+        let n = 2000;
+        for index in 0..n {
+            let mut rng = ChaCha8Rng::seed_from_u64(index);
+            let x = task.simulate(&theta, &mut rng).unwrap().x;
+            // Prey come first.
+            for (residual, i) in [(x[3].ln() - states[3][0], 0), (x[13].ln() - states[3][1], 1)] {
+                mean += residual / (2 * n) as f64;
+                square += residual * residual / (2 * n) as f64;
+                assert!(residual.abs() < 0.6, "{i} {residual}");
+            }
+        }
+        assert!(mean.abs() < 4.0 * 0.1 / (2.0 * n as f64).sqrt(), "{mean}");
+        assert!((square.sqrt() / 0.1 - 1.0).abs() < 0.05, "{}", square.sqrt());
+    }
+}

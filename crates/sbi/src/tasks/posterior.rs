@@ -23,7 +23,7 @@ const CHAINS: usize = 4;
 /// Warmup transitions of each.
 const WARMUP: usize = 1000;
 /// Transitions per draw that is kept.
-const THINNING: usize = 4;
+const THINNING: usize = 2;
 /// Prior draws from which chains look for a start, and the best of them from which they climb.
 const CANDIDATES: u64 = 512;
 const ASCENTS: usize = 16;
@@ -76,7 +76,7 @@ impl LogDensity for Posterior<'_> {
 ///
 /// Four chains, each started at a maximum found by climbing from the likeliest of many prior draws
 /// (chains start from different ones where they are comparable in height), 1000 transitions of
-/// warmup with a dense metric, every fourth transition kept.
+/// warmup with a dense metric, every second transition kept.
 ///
 /// # Errors
 /// [`Error::Reference`] if no chain can start, or a chain is frozen, slow, apart from the others, or
@@ -94,7 +94,6 @@ pub fn sample(
     let settings = Settings {
         warmup: WARMUP,
         metric: MetricSettings { dense: dim, adapted: None },
-        target_accept: 0.9,
         ..Settings::default()
     };
     let starts = starts(posterior, seed)?;
@@ -198,7 +197,8 @@ fn require_convergence(records: &[Record], prior: &Prior) -> Result<()> {
     }
     for value in 0..prior.dim() {
         let r_hat = split_r_hat(records, value);
-        if !(r_hat < MAX_R_HAT) {
+        // NaN, from a parameter that does not move, is no convergence either.
+        if r_hat.is_nan() || r_hat > MAX_R_HAT {
             return refuse(format!("R-hat of {} is {r_hat:.3}", name(value)));
         }
     }
@@ -230,13 +230,13 @@ fn split_r_hat(records: &[Record], value: usize) -> f64 {
 /// Tries exact draws until enough of them are possible.
 ///
 /// # Errors
-/// [`Error::Reference`] if fewer than one in ten thousand are.
+/// [`Error::Reference`] if fewer than one in a million are.
 pub fn reject<const N: usize>(
     draws: usize,
     seed: u64,
     mut attempt: impl FnMut(&mut ChaCha8Rng) -> Option<[f64; N]>,
 ) -> Result<Array2<f64>> {
-    const FEWEST: usize = 10_000;
+    const FEWEST: usize = 1_000_000;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut rows = Vec::with_capacity(draws * N);
     let mut attempts = 0;

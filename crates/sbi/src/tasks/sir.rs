@@ -68,8 +68,7 @@ impl Sir {
         let logs = Self::ln_infected(Dual::<2>::variables([theta[0], theta[1]]))?;
         let mut sum = Dual::<2>::constant(0.0);
         for (&log, &count) in logs.iter().zip(x) {
-            // ln(1 - p), whose argument is negative
-            let others = (-(-log).exp_m1() * log.exp() * -1.0).ln();
+            let others = (-log.exp_m1()).ln();
             sum += log * count + others * (ASKED as f64 - count);
         }
         Ok((sum.value, sum.gradient.to_vec()))
@@ -127,5 +126,72 @@ impl Task for Sir {
             return Err(Error::Reference { reason });
         }
         posterior::sample(&self.prior, &|theta: &[f64]| Self::evaluate(x, theta), 2, draws, seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use autodiff::assert_gradient;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn scores_are_gradients_at_fixed_counts() {
+        let task = Sir::new();
+        for index in 0..5 {
+            let theta = task.prior.sample(2, index);
+            let mut rng = ChaCha8Rng::seed_from_u64(index);
+            let Simulation { x, score } = task.simulate(&theta, &mut rng).unwrap();
+            let function =
+                |theta: &[f64]| Sir::evaluate(&x, theta).map_or(f64::NAN, |(value, _)| value);
+            assert_gradient(function, &theta, &score.unwrap(), 1e-3);
+        }
+    }
+
+    /// Moments by quadrature over the normal coordinates of the prior.
+    #[test]
+    fn the_posterior_has_the_moments_of_a_grid() {
+        let task = Sir::new();
+        for seed in [1, 2] {
+            let x = task.observation(seed).unwrap().x;
+            let draws = task.reference_posterior(&x, 4000, 1).unwrap();
+            // The grid covers the draws generously.
+            let cells = 100;
+            let u: Vec<Vec<f64>> =
+                draws.rows().into_iter().map(|row| task.prior.to_normal(&row.to_vec())).collect();
+            let edge = |i: usize| {
+                let values = || u.iter().map(|u| u[i]);
+                let (low, high) = (
+                    values().fold(f64::INFINITY, f64::min),
+                    values().fold(-f64::INFINITY, f64::max),
+                );
+                (low - 0.3 * (high - low), 1.6 * (high - low) / cells as f64)
+            };
+            let edges = [edge(0), edge(1)];
+            let mut points = Vec::new();
+            for i in 0..cells {
+                for j in 0..cells {
+                    let u = [i, j].map(|k| k as f64 + 0.5);
+                    let u = [edges[0].0 + u[0] * edges[0].1, edges[1].0 + u[1] * edges[1].1];
+                    let theta = task.prior.at_normal(&u).0;
+                    let (value, _) = Sir::evaluate(&x, &theta).unwrap();
+                    points.push((value - 0.5 * (u[0] * u[0] + u[1] * u[1]), theta));
+                }
+            }
+            let top = points.iter().map(|point| point.0).fold(-f64::INFINITY, f64::max);
+            for i in 0..2 {
+                let sum = |power: i32| -> f64 {
+                    points.iter().map(|(log, theta)| (log - top).exp() * theta[i].powi(power)).sum()
+                };
+                let mean = sum(1) / sum(0);
+                let sd = (sum(2) / sum(0) - mean * mean).sqrt();
+                let found = draws.column(i);
+                let shift = (found.mean().unwrap() - mean) / sd;
+                assert!(shift.abs() < 0.08, "seed {seed}, parameter {i}: shift {shift} sd");
+                let ratio = found.std(1.0) / sd;
+                assert!((ratio - 1.0).abs() < 0.06, "seed {seed}, parameter {i}: sd ratio {ratio}");
+            }
+        }
     }
 }
