@@ -8,7 +8,6 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
-use crate::network::Network;
 use crate::table::table;
 
 /// Points evaluated at a time.
@@ -64,18 +63,19 @@ impl<'a> Posterior<'a> {
     }
 
     /// `ln q(u | y)` `[rows, 1]` of coordinates, averaged over the ensemble as densities.
-    fn log_density(&self, u: &Var) -> Var {
+    fn log_density(&self, u: &Var) -> Result<Var> {
         let rows = u.dims()[0];
         let y = self.y.clone().repeat_dim(0, rows);
-        let members: Vec<Var> =
-            self.estimator.networks.iter().map(|network| network.log_density(u, &y)).collect();
-        match members.as_slice() {
+        let networks = self.estimator.networks.iter();
+        let members =
+            networks.map(|network| network.log_density(u, &y)).collect::<Result<Vec<_>>>()?;
+        Ok(match members.as_slice() {
             [only] => only.clone(),
             several => {
                 let all: Vec<&Var> = several.iter().collect();
                 Var::concat(&all).log_sum_exp() - (several.len() as f32).ln()
             }
-        }
+        })
     }
 
     /// Log densities of coordinates `u` `[row][parameter]` and their gradients of the same shape.
@@ -83,7 +83,7 @@ impl<'a> Posterior<'a> {
         let (dim, device) = (self.estimator.prior.dim(), self.y.device());
         let tape = Tape::new();
         let input = tape.input(table(u, dim, &device));
-        let value = self.log_density(&input);
+        let value = self.log_density(&input)?;
         let gradient = tape.gradient(&value, &[&input]).remove(0);
         Ok((numbers(value.into_value())?, numbers(gradient)?))
     }
@@ -93,7 +93,7 @@ impl<'a> Posterior<'a> {
         let (dim, device) = (self.estimator.prior.dim(), self.y.device());
         let mut all = Vec::with_capacity(u.len() / dim);
         for part in u.chunks(CHUNK * dim) {
-            let value = self.log_density(&Var::constant(table(part, dim, &device)));
+            let value = self.log_density(&Var::constant(table(part, dim, &device)))?;
             all.extend(numbers(value.into_value())?);
         }
         Ok(all)
@@ -144,13 +144,6 @@ impl<'a> Posterior<'a> {
     /// cannot be inverted or the device fails.
     pub fn sample(&self, count: usize, seed: u64) -> Result<Draws> {
         direct::sample(self, count, seed)
-    }
-
-    fn flows(&self) -> impl Iterator<Item = &flows::Flow> {
-        self.estimator.networks.iter().filter_map(|network| match network {
-            Network::Posterior(flow) => Some(flow),
-            Network::Likelihood(_) => None,
-        })
     }
 }
 

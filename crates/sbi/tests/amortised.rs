@@ -8,8 +8,8 @@ use rand_distr::{Distribution, StandardNormal};
 use sbi::prior::{Marginal, Prior};
 use sbi::simulations::{Policy, Simulations, simulate};
 use sbi::{
-    Coordinates, Estimator, Family, FitProgress, Fitting, NleSettings, NpeSettings, Sampling, nle,
-    npe, simulator,
+    Coordinates, Estimator, Family, FitProgress, Fitting, FmpeSettings, NpeSettings, Sampling,
+    fmpe, npe, simulator,
 };
 
 /// Two parameters with standard normal priors, observed with noise 1/2 and correlated gain.
@@ -84,4 +84,18 @@ fn posterior_estimation() {
             assert!(matches!(draws.sampling, Sampling::Direct { leakage: 0.0, .. }));
         }
     }
+}
+
+#[test]
+fn flow_matching() {
+    let (prior, set) = simulations(4000);
+    let mut settings = FmpeSettings::default();
+    settings.field.hidden = vec![64, 64, 64];
+    settings.fit.training.learning_rate = 1e-3;
+    settings.fit.training.max_steps = 3000;
+    let begin = std::time::Instant::now();
+    let estimator = fit(|fitting| fmpe(&prior, &set, &settings, fitting));
+    println!("{:?}: {:?}", begin.elapsed(), estimator.reports()[0].best_point());
+    compare(&estimator);
+    println!("{:?}", begin.elapsed());
 }

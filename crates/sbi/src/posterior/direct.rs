@@ -14,7 +14,7 @@ const BUDGET: usize = 100;
 pub fn sample(posterior: &Posterior<'_>, count: usize, seed: u64) -> Result<Draws> {
     let estimator = posterior.estimator;
     let (prior, dim) = (&estimator.prior, estimator.prior.dim());
-    let flows: Vec<_> = posterior.flows().collect();
+    let networks = &estimator.networks;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut accepted: Vec<Vec<f64>> = Vec::with_capacity(count);
     let mut proposed = 0;
@@ -24,17 +24,13 @@ pub fn sample(posterior: &Posterior<'_>, count: usize, seed: u64) -> Result<Draw
         let rows = if proposed == 0 { missing } else { missing / rate };
         let rows = (rows.ceil() as usize).clamp(1, CHUNK);
         // each draw comes from a member at random
-        let members: Vec<usize> = (0..rows).map(|_| rng.random_range(0..flows.len())).collect();
-        let mut of_member = Vec::with_capacity(flows.len());
-        for (index, flow) in flows.iter().enumerate() {
+        let members: Vec<usize> = (0..rows).map(|_| rng.random_range(0..networks.len())).collect();
+        let mut of_member = Vec::with_capacity(networks.len());
+        for (index, network) in networks.iter().enumerate() {
             let own = members.iter().filter(|member| **member == index).count();
             let context = posterior.y.clone().repeat_dim(0, own);
-            let u = if own > 0 {
-                flow.decode_target(flow.sample(context, &mut rng)?)?
-            } else {
-                Vec::new()
-            };
-            of_member.push(u.into_iter());
+            let u = if own > 0 { network.sample(context, &mut rng)? } else { None };
+            of_member.push(u.unwrap_or_default().into_iter());
         }
         for member in members {
             let u: Vec<f64> = of_member[member].by_ref().take(dim).collect();
