@@ -12,6 +12,7 @@ mod observables;
 mod ode;
 mod posterior;
 pub mod prior;
+pub mod rounds;
 mod score;
 pub mod simulations;
 pub mod simulator;

@@ -82,6 +82,11 @@ impl Network {
         })
     }
 
+    /// True if it samples.
+    pub fn samples(&self) -> bool {
+        matches!(self, Self::Posterior(_) | Self::VectorField(_))
+    }
+
     /// One draw of `q(u | y)` per row of `y`, `[row][parameter]`; `None` for a network that does
     /// not sample.
     pub fn sample(&self, y: Tensor<2>, rng: &mut ChaCha8Rng) -> Result<Option<Vec<f64>>> {

@@ -5,13 +5,15 @@ mod direct;
 use autodiff::tensor::{Tape, Var};
 use burn::tensor::Tensor;
 use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
+use crate::network::Network;
 use crate::table::table;
 
 /// Points evaluated at a time.
-const CHUNK: usize = 4096;
+pub(crate) const CHUNK: usize = 4096;
 
 /// The posterior of the parameters given one observation.
 #[derive(Clone, Debug)]
@@ -33,7 +35,8 @@ pub struct Draws {
 }
 
 /// How draws were made, and what tells whether they can be trusted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sampling {
     /// Independently, from a network that samples.
     Direct {
@@ -144,6 +147,17 @@ impl<'a> Posterior<'a> {
     /// cannot be inverted or the device fails.
     pub fn sample(&self, count: usize, seed: u64) -> Result<Draws> {
         direct::sample(self, count, seed)
+    }
+
+    /// True if draws come from the networks themselves, independent of each other.
+    pub(crate) fn samples_directly(&self) -> bool {
+        self.estimator.networks.iter().all(Network::samples)
+    }
+
+    /// That no density is finite at `tried` points.
+    pub(crate) fn no_mass(&self, tried: usize) -> Error {
+        let deviation = self.estimator.observables.largest_deviation(&self.x);
+        Error::NoMass { tried, deviation }
     }
 }
 

@@ -35,7 +35,10 @@ pub fn sample(posterior: &Posterior<'_>, count: usize, seed: u64) -> Result<Draw
         for member in members {
             let u: Vec<f64> = of_member[member].by_ref().take(dim).collect();
             let (theta, _) = estimator.coordinates.theta(prior, &u);
-            if prior.contains(&theta) {
+            // what lies beyond the prior by rounding, at an edge, has no coordinates
+            let inside = prior.contains(&theta)
+                && estimator.coordinates.of(prior, &theta).iter().all(|u| u.is_finite());
+            if inside {
                 accepted.push(theta);
             }
         }
