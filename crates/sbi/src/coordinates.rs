@@ -46,6 +46,18 @@ impl Coordinates {
         }
     }
 
+    /// Log prior density of the coordinates at `u`.
+    #[must_use]
+    pub fn log_prior(self, prior: &Prior, u: &[f64]) -> f64 {
+        match self {
+            Self::Normal => {
+                let half_ln_tau = 0.5 * (2.0 * std::f64::consts::PI).ln();
+                u.iter().map(|u| -0.5 * u * u - half_ln_tau).sum()
+            }
+            Self::Natural => prior.log_density(u),
+        }
+    }
+
     /// Gradient of the log prior density of the coordinates at `u`.
     #[must_use]
     pub fn prior_gradient(self, prior: &Prior, u: &[f64]) -> Vec<f64> {

@@ -160,6 +160,20 @@ pub enum Error {
     /// Sampling cannot be done.
     #[error("sampling failed: {0}")]
     Chain(String),
+    /// The differential equation of a velocity was not solved.
+    #[error(
+        "the differential equation of the velocity was not solved: at time {time} a step of \
+         {step:e} is still too long for a tolerance of {tolerance:e}; train longer, or raise the \
+         tolerance"
+    )]
+    Ode {
+        /// Time, from 0 (noise) to 1 (posterior).
+        time: f64,
+        /// Last step tried.
+        step: f64,
+        /// Error tolerated in a step, in standard units.
+        tolerance: f64,
+    },
     /// A network failed.
     #[error(transparent)]
     Network(#[from] flows::Error),

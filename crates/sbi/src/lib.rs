@@ -4,22 +4,27 @@ mod coordinates;
 mod error;
 mod estimator;
 mod fit;
+mod fmpe;
 mod network;
 mod nle;
 mod npe;
 mod observables;
+mod ode;
 mod posterior;
 pub mod prior;
+pub mod rounds;
 mod score;
 pub mod simulations;
 pub mod simulator;
 mod table;
 pub mod tasks;
+mod vector_field;
 
 pub use coordinates::Coordinates;
 pub use error::{Error, Result};
 pub use estimator::Estimator;
 pub use fit::{Family, FitProgress, FitSettings, Fitting, FlowSettings};
+pub use fmpe::{FmpeSettings, fmpe};
 pub use nle::{NleSettings, nle};
 pub use npe::{NpeSettings, npe};
 pub use observables::Observables;
@@ -27,3 +32,4 @@ pub use posterior::{
     Draws, Posterior, SampleObserver, SampleProgress, SampleSettings, SampleStage, Sampling,
 };
 pub use score::{ScoreTerm, ScoreUnits};
+pub use vector_field::VectorFieldSettings;

@@ -3,9 +3,11 @@
 use autodiff::tensor::Var;
 use burn::tensor::{Device, Tensor, TensorData};
 use flows::{Flow, FlowDescription, Weight, named_weights};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::vector_field::{VectorField, VectorFieldDescription};
 
 /// A trained network.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub(crate) enum Network {
     Posterior(Flow),
     /// `q(y | u)`.
     Likelihood(Flow),
+    /// The velocity that leads to draws of `q(u | y)`.
+    VectorField(VectorField),
 }
 
 /// Everything about a network but its weights.
@@ -24,6 +28,8 @@ pub(crate) enum NetworkDescription {
     Posterior(FlowDescription),
     /// Of [`Network::Likelihood`].
     Likelihood(FlowDescription),
+    /// Of [`Network::VectorField`].
+    VectorField(VectorFieldDescription),
 }
 
 impl Network {
@@ -32,6 +38,7 @@ impl Network {
         match self {
             Self::Posterior(flow) => NetworkDescription::Posterior(flow.description()),
             Self::Likelihood(flow) => NetworkDescription::Likelihood(flow.description()),
+            Self::VectorField(field) => NetworkDescription::VectorField(field.description()),
         }
     }
 
@@ -39,6 +46,7 @@ impl Network {
     pub fn weights(&self) -> Result<Vec<Weight>> {
         Ok(match self {
             Self::Posterior(flow) | Self::Likelihood(flow) => named_weights(flow)?,
+            Self::VectorField(field) => named_weights(field)?,
         })
     }
 
@@ -46,15 +54,19 @@ impl Network {
     pub fn device(&self) -> Device {
         match self {
             Self::Posterior(flow) | Self::Likelihood(flow) => flow.device(),
+            Self::VectorField(field) => field.device(),
         }
     }
 
     /// `ln q(u | y)` `[rows, 1]` of coordinates `u` `[rows, parameter]` given observables `y`
     /// `[rows, observable]`; up to a constant, and with a standard normal prior, for likelihoods and
     /// ratios.
-    pub fn log_density(&self, u: &Var, y: &Tensor<2>) -> Var {
+    ///
+    /// # Errors
+    /// If a differential equation cannot be solved.
+    pub fn log_density(&self, u: &Var, y: &Tensor<2>) -> Result<Var> {
         let y = Var::constant(y.clone());
-        match self {
+        Ok(match self {
             Self::Posterior(flow) => {
                 let row = |values: Vec<f64>| {
                     let single: Vec<f32> = values.iter().map(|value| *value as f32).collect();
@@ -66,7 +78,23 @@ impl Network {
                 flow.log_density(&((u - shift) * per_unit), &y)
             }
             Self::Likelihood(flow) => flow.log_density(&y, u) + log_prior(u),
-        }
+            Self::VectorField(field) => field.log_density(u, &y)?,
+        })
+    }
+
+    /// True if it samples.
+    pub fn samples(&self) -> bool {
+        matches!(self, Self::Posterior(_) | Self::VectorField(_))
+    }
+
+    /// One draw of `q(u | y)` per row of `y`, `[row][parameter]`; `None` for a network that does
+    /// not sample.
+    pub fn sample(&self, y: Tensor<2>, rng: &mut ChaCha8Rng) -> Result<Option<Vec<f64>>> {
+        Ok(match self {
+            Self::Posterior(flow) => Some(flow.decode_target(flow.sample(y, rng)?)?),
+            Self::VectorField(field) => Some(field.sample(y, rng)?),
+            Self::Likelihood(_) => None,
+        })
     }
 }
 
@@ -82,6 +110,7 @@ impl NetworkDescription {
         Ok(match self {
             Self::Posterior(flow) => Network::Posterior(flow.with_weights(weights, device)?),
             Self::Likelihood(flow) => Network::Likelihood(flow.with_weights(weights, device)?),
+            Self::VectorField(field) => Network::VectorField(field.with_weights(weights, device)?),
         })
     }
 }

@@ -50,8 +50,22 @@ pub fn nle(
     settings: &NleSettings,
     fitting: &mut Fitting<'_>,
 ) -> Result<Estimator> {
+    nle_from(prior, simulations, settings, None, fitting)
+}
+
+/// The same, from the weights and with the units of `start`, if it is given.
+pub(crate) fn nle_from(
+    prior: &Prior,
+    simulations: &Simulations,
+    settings: &NleSettings,
+    start: Option<&Estimator>,
+    fitting: &mut Fitting<'_>,
+) -> Result<Estimator> {
     check_set(simulations, prior.dim())?;
-    let observables = Observables::fit(simulations.x(), settings.fit.scaling)?;
+    let observables = match start {
+        Some(start) => start.observables.clone(),
+        None => Observables::fit(simulations.x(), settings.fit.scaling)?,
+    };
     let coordinates = Coordinates::Normal;
     let (dim, count) = (prior.dim(), observables.len());
     let config = settings.flow.config(count, dim);
@@ -76,7 +90,16 @@ pub fn nle(
         context: table(&coordinates_of_set(simulations, prior, coordinates)?, dim, &device),
         scores,
     };
-    let members = fitting.ensemble(&objective, &settings.fit, init)?;
+    let members = match start {
+        Some(start) => {
+            let flows = start.networks.iter().filter_map(|network| match network {
+                Network::Likelihood(flow) => Some(flow.clone()),
+                _ => None,
+            });
+            fitting.train(&objective, &settings.fit, flows.collect())?
+        }
+        None => fitting.ensemble(&objective, &settings.fit, init)?,
+    };
     let (networks, reports) = members
         .into_iter()
         .map(|member| (Network::Likelihood(member.model), member.report))

@@ -14,11 +14,13 @@
 //! conditional density estimation", NeurIPS 2016, arXiv:1605.06376. With scores: see
 //! [`ScoreTerm`].
 
-use flows::{Scaling, Score, Standardiser};
+use burn::tensor::{Device, Tensor};
+use flows::training::Trained;
+use flows::{Flow, Scaling, Score, Standardiser};
 use serde::{Deserialize, Serialize};
 
 use crate::coordinates::Coordinates;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::fit::{FitSettings, Fitting, FlowSettings, check_set};
 use crate::network::Network;
@@ -53,22 +55,24 @@ pub fn npe(
     settings: &NpeSettings,
     fitting: &mut Fitting<'_>,
 ) -> Result<Estimator> {
-    check_set(simulations, prior.dim())?;
-    let observables = Observables::fit(simulations.x(), settings.fit.scaling)?;
-    let coordinates = settings.coordinates;
-    let u = coordinates_of_set(simulations, prior, coordinates)?;
-    let dim = prior.dim();
-    let target = Standardiser::fit("parameters", &u, dim, Scaling::MeanSd)?;
-    let context = Standardiser::identity(observables.len());
-    let config = settings.flow.config(dim, observables.len());
+    npe_from(prior, simulations, settings, None, fitting)
+}
+
+/// The same, from the weights and with the units of `start`, if it is given.
+pub(crate) fn npe_from(
+    prior: &Prior,
+    simulations: &Simulations,
+    settings: &NpeSettings,
+    start: Option<&Estimator>,
+    fitting: &mut Fitting<'_>,
+) -> Result<Estimator> {
     let device = fitting.device.clone();
-    let init = |seed| Ok(config.init(target.clone(), context.clone(), seed, &device)?);
-    let flow = init(0)?;
-    let table = |values: &[f64]| table(values, dim, &device);
+    let prepared = Prepared::new(prior, simulations, settings, start, &device)?;
+    let table = |values: &[f64]| table(values, prior.dim(), &device);
     let scores = match &settings.score {
         Some(term) => {
             let (scores, factors) =
-                scores_in_coordinates(simulations, prior, coordinates, true, term)?;
+                scores_in_coordinates(simulations, prior, settings.coordinates, true, term)?;
             Some(ScoreTable {
                 of: Score::Target,
                 weight: term.weight,
@@ -78,20 +82,81 @@ pub fn npe(
         }
         None => None,
     };
-    let objective = FlowObjective {
-        target: flow.encode_target(&u)?,
-        context: flow.encode_context(&encoded_observables(simulations, &observables)?)?,
-        scores,
-    };
-    let members = fitting.ensemble(&objective, &settings.fit, init)?;
-    let (networks, reports) =
-        members.into_iter().map(|member| (Network::Posterior(member.model), member.report)).unzip();
-    Ok(Estimator {
-        prior: prior.clone(),
-        coordinates,
-        observables,
-        networks,
-        reports,
-        simulator_calls: simulations.calls(),
-    })
+    let (target, context) = (prepared.target.clone(), prepared.context.clone());
+    let objective = FlowObjective { target, context, scores };
+    let members = fitting.train(&objective, &settings.fit, prepared.models.clone())?;
+    Ok(prepared.estimator(prior, simulations, members))
+}
+
+/// Simulations as flows of the posterior see them, and these flows.
+pub(crate) struct Prepared {
+    coordinates: Coordinates,
+    observables: Observables,
+    /// Coordinates of the parameters, `[row][parameter]`.
+    pub u: Vec<f64>,
+    /// The same in standard units.
+    pub target: Tensor<2>,
+    /// The observables.
+    pub context: Tensor<2>,
+    /// A flow for each member of the ensemble, not yet trained.
+    pub models: Vec<Flow>,
+}
+
+impl Prepared {
+    pub fn new(
+        prior: &Prior,
+        simulations: &Simulations,
+        settings: &NpeSettings,
+        start: Option<&Estimator>,
+        device: &Device,
+    ) -> Result<Self> {
+        check_set(simulations, prior.dim())?;
+        let coordinates = settings.coordinates;
+        let u = coordinates_of_set(simulations, prior, coordinates)?;
+        let (observables, models) = match start {
+            Some(start) => {
+                let flows = start.networks.iter().filter_map(|network| match network {
+                    Network::Posterior(flow) => Some(flow.clone()),
+                    _ => None,
+                });
+                (start.observables.clone(), flows.collect::<Vec<_>>())
+            }
+            None => {
+                let observables = Observables::fit(simulations.x(), settings.fit.scaling)?;
+                let target = Standardiser::fit("parameters", &u, prior.dim(), Scaling::MeanSd)?;
+                let context = Standardiser::identity(observables.len());
+                let config = settings.flow.config(prior.dim(), observables.len());
+                let init = |seed| config.init(target.clone(), context.clone(), seed, device);
+                (observables, settings.fit.seeds().map(init).collect::<flows::Result<_>>()?)
+            }
+        };
+        let Some(flow) = models.first() else {
+            let (value, expected) = ("0".into(), "at least 1".into());
+            return Err(Error::Setting { field: "members", value, expected });
+        };
+        let target = flow.encode_target(&u)?;
+        let context = flow.encode_context(&encoded_observables(simulations, &observables)?)?;
+        Ok(Self { coordinates, observables, u, target, context, models })
+    }
+
+    /// What the trained flows amount to.
+    pub fn estimator(
+        self,
+        prior: &Prior,
+        simulations: &Simulations,
+        members: Vec<Trained<Flow>>,
+    ) -> Estimator {
+        let (networks, reports) = members
+            .into_iter()
+            .map(|member| (Network::Posterior(member.model), member.report))
+            .unzip();
+        Estimator {
+            prior: prior.clone(),
+            coordinates: self.coordinates,
+            observables: self.observables,
+            networks,
+            reports,
+            simulator_calls: simulations.calls(),
+        }
+    }
 }

@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use autodiff::tensor::{Tape, Var};
 use burn::tensor::Tensor;
 use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
@@ -22,7 +23,7 @@ use crate::table::table;
 pub use settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
 
 /// Points evaluated at a time.
-const CHUNK: usize = 4096;
+pub(crate) const CHUNK: usize = 4096;
 
 /// The posterior of the parameters given one observation.
 #[derive(Clone, Debug)]
@@ -44,7 +45,8 @@ pub struct Draws {
 }
 
 /// How draws were made, and what tells whether they can be trusted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sampling {
     /// Independently, from a network that samples.
     Direct {
@@ -76,6 +78,18 @@ pub enum Sampling {
     },
 }
 
+impl Sampling {
+    /// Fraction of the draws that lay outside the support of the prior; zero for chains, which move
+    /// within it.
+    #[must_use]
+    pub fn leakage(&self) -> f64 {
+        match self {
+            Self::Direct { leakage, .. } => *leakage,
+            Self::Chains { .. } => 0.0,
+        }
+    }
+}
+
 impl<'a> Posterior<'a> {
     pub(crate) fn new(estimator: &'a Estimator, x: &[f64]) -> Result<Self> {
         let count = estimator.observables.len();
@@ -95,18 +109,19 @@ impl<'a> Posterior<'a> {
     }
 
     /// `ln q(u | y)` `[rows, 1]` of coordinates, averaged over the ensemble as densities.
-    fn log_density(&self, u: &Var) -> Var {
+    fn log_density(&self, u: &Var) -> Result<Var> {
         let rows = u.dims()[0];
         let y = self.y.clone().repeat_dim(0, rows);
-        let members: Vec<Var> =
-            self.estimator.networks.iter().map(|network| network.log_density(u, &y)).collect();
-        match members.as_slice() {
+        let networks = self.estimator.networks.iter();
+        let members =
+            networks.map(|network| network.log_density(u, &y)).collect::<Result<Vec<_>>>()?;
+        Ok(match members.as_slice() {
             [only] => only.clone(),
             several => {
                 let all: Vec<&Var> = several.iter().collect();
                 Var::concat(&all).log_sum_exp() - (several.len() as f32).ln()
             }
-        }
+        })
     }
 
     /// Log densities of coordinates `u` `[row][parameter]` and their gradients of the same shape.
@@ -114,7 +129,7 @@ impl<'a> Posterior<'a> {
         let (dim, device) = (self.estimator.prior.dim(), self.y.device());
         let tape = Tape::new();
         let input = tape.input(table(u, dim, &device));
-        let value = self.log_density(&input);
+        let value = self.log_density(&input)?;
         let gradient = tape.gradient(&value, &[&input]).remove(0);
         Ok((numbers(value.into_value())?, numbers(gradient)?))
     }
@@ -124,7 +139,7 @@ impl<'a> Posterior<'a> {
         let (dim, device) = (self.estimator.prior.dim(), self.y.device());
         let mut all = Vec::with_capacity(u.len() / dim);
         for part in u.chunks(CHUNK * dim) {
-            let value = self.log_density(&Var::constant(table(part, dim, &device)));
+            let value = self.log_density(&Var::constant(table(part, dim, &device)))?;
             all.extend(numbers(value.into_value())?);
         }
         Ok(all)
@@ -201,19 +216,21 @@ impl<'a> Posterior<'a> {
         observer: &mut SampleObserver<'_>,
     ) -> Result<Draws> {
         settings.validate()?;
-        match self.flows() {
-            Some(flows) => direct::sample(self, &flows, count, seed, settings, observer),
-            None => mcmc::sample(self, count, seed, settings, observer),
+        if self.samples_directly() {
+            direct::sample(self, count, seed, settings, observer)
+        } else {
+            mcmc::sample(self, count, seed, settings, observer)
         }
     }
 
-    /// The flows of an ensemble that samples.
-    fn flows(&self) -> Option<Vec<&flows::Flow>> {
-        let flow = |network: &'a Network| match network {
-            Network::Posterior(flow) => Some(flow),
-            Network::Likelihood(_) => None,
-        };
-        self.estimator.networks.iter().map(flow).collect()
+    /// True if draws come from the networks themselves, independent of each other.
+    pub(crate) fn samples_directly(&self) -> bool {
+        self.estimator.networks.iter().all(Network::samples)
+    }
+
+    /// That no density is finite at `tried` points.
+    pub(crate) fn no_mass(&self, tried: usize) -> Error {
+        Error::NoMass { tried, deviation: self.largest_deviation() }
     }
 }
 
