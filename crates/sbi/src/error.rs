@@ -177,9 +177,9 @@ pub enum Error {
     /// A network failed.
     #[error(transparent)]
     Network(#[from] flows::Error),
-    /// A differential equation could not be solved.
+    /// The equations of a model's dynamics could not be solved.
     #[error("the solution stops at time {time} of {last} after {steps} steps")]
-    Ode {
+    Dynamics {
         /// Time reached.
         time: f64,
         /// Time to reach.

@@ -45,7 +45,7 @@ pub struct Rates<R> {
 /// start depend on.
 ///
 /// # Errors
-/// [`Error::Ode`] if the series has no finite coefficients (rates or populations that overflow), or
+/// [`Error::Dynamics`] if the series has no finite coefficients (rates or populations that overflow), or
 /// needs too many steps.
 pub fn log_populations<R: Real>(
     rates: &Rates<R>,
@@ -59,7 +59,7 @@ pub fn log_populations<R: Real>(
     let mut u = [R::from(0.0); ORDER + 1];
     let mut v = u;
     for steps in 0..MAX_STEPS {
-        let fail = || Error::Ode { time, last, steps };
+        let fail = || Error::Dynamics { time, last, steps };
         while out.len() < times.len() && times[out.len()] <= time {
             out.push([ln_u, ln_v]);
         }
@@ -79,7 +79,7 @@ pub fn log_populations<R: Real>(
         }
         time = end;
     }
-    Err(Error::Ode { time, last, steps: MAX_STEPS })
+    Err(Error::Dynamics { time, last, steps: MAX_STEPS })
 }
 
 /// The step at whose end the last two terms are at the tolerance; `None` if they are not finite.
@@ -233,7 +233,7 @@ mod tests {
             ([1e9, 1e-9, 1.0, 1e-9], [1.0, 1.0]),
         ] {
             let error = solve(theta, start, &[2.0]).unwrap_err();
-            assert!(matches!(error, Error::Ode { last: 2.0, .. }), "{theta:?}: {error}");
+            assert!(matches!(error, Error::Dynamics { last: 2.0, .. }), "{theta:?}: {error}");
         }
         assert!(solve(sound, [1.0, 1.0], &[]).unwrap().is_empty());
         let found = solve(sound, [1.0, 1.5], &[0.0, 0.5, 0.5, 3.0]).unwrap();
