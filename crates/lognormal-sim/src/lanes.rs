@@ -3,6 +3,8 @@
 use std::array::from_fn;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
+use crate::pixel::Pixel;
+
 /// Number of modes handled at once.
 pub(crate) const WIDTH: usize = 8;
 
@@ -40,9 +42,31 @@ impl Lanes {
         }
     }
 
+    /// Pixels in double precision.
+    #[inline]
+    pub(crate) fn of_pixels<T: Pixel>(pixels: &[T; WIDTH]) -> Self {
+        Self(from_fn(|i| pixels[i].into()))
+    }
+
+    /// Rounds to pixels.
+    #[inline]
+    pub(crate) fn to_pixels<T: Pixel>(self) -> [T; WIDTH] {
+        from_fn(|i| T::round_from(self.0[i]))
+    }
+
     #[inline]
     pub(crate) fn map(self, f: impl Fn(f64) -> f64) -> Self {
         Self(from_fn(|i| f(self.0[i])))
+    }
+
+    /// `self * factor + term`, in one rounding where the machine does so at no cost.
+    #[inline]
+    pub(crate) fn mul_add(self, factor: Self, term: Self) -> Self {
+        if cfg!(target_feature = "fma") {
+            Self(from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
+        } else {
+            self * factor + term
+        }
     }
 
     /// Sum over the lanes.
