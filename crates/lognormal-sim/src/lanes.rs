@@ -26,8 +26,15 @@ impl Lanes {
     pub(crate) fn load(values: &[f64], fill: f64) -> Self {
         match values.first_chunk::<WIDTH>() {
             Some(chunk) => Self(*chunk),
-            None => Self(from_fn(|i| values.get(i).copied().unwrap_or(fill))),
+            None => Self::load_few(values, fill),
         }
+    }
+
+    // Apart, so that the compiler does not make one slow path of the two.
+    #[cold]
+    #[inline(never)]
+    fn load_few(values: &[f64], fill: f64) -> Self {
+        Self(from_fn(|i| values.get(i).copied().unwrap_or(fill)))
     }
 
     /// Writes as many numbers as there is room for.
@@ -35,11 +42,15 @@ impl Lanes {
     pub(crate) fn store(self, values: &mut [f64]) {
         match values.first_chunk_mut::<WIDTH>() {
             Some(chunk) => *chunk = self.0,
-            None => {
-                let len = values.len();
-                values.copy_from_slice(&self.0[..len]);
-            }
+            None => self.store_few(values),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_few(self, values: &mut [f64]) {
+        let len = values.len();
+        values.copy_from_slice(&self.0[..len]);
     }
 
     /// Pixels in double precision.
@@ -69,10 +80,30 @@ impl Lanes {
         }
     }
 
+    /// Transposes eight by eight numbers.
+    #[inline(always)]
+    pub(crate) fn transpose(rows: [Self; WIDTH]) -> [Self; WIDTH] {
+        exchange::<1>(exchange::<2>(exchange::<4>(rows)))
+    }
+
     /// Sum over the lanes.
     pub(crate) fn sum(self) -> f64 {
         self.0.iter().sum()
     }
+}
+
+/// One round of a transposition: rows `D` apart exchange their blocks of `D` numbers off the
+/// diagonal.
+#[inline(always)]
+fn exchange<const D: usize>(rows: [Lanes; WIDTH]) -> [Lanes; WIDTH] {
+    from_fn(|row| {
+        let (upper, lower) = (&rows[row & !D].0, &rows[row | D].0);
+        Lanes(if row & D == 0 {
+            from_fn(|lane| if lane & D == 0 { upper[lane] } else { lower[lane & !D] })
+        } else {
+            from_fn(|lane| if lane & D == 0 { upper[lane | D] } else { lower[lane] })
+        })
+    })
 }
 
 macro_rules! elementwise {
@@ -115,5 +146,20 @@ impl SubAssign for Lanes {
     #[inline]
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposition() {
+        let rows: [Lanes; WIDTH] = from_fn(|row| Lanes(from_fn(|lane| (10 * row + lane) as f64)));
+        for (row, lanes) in Lanes::transpose(rows).iter().enumerate() {
+            for (lane, &value) in lanes.0.iter().enumerate() {
+                assert_eq!(value, (10 * lane + row) as f64);
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod background;
 mod band_power;
 mod convergence;
+mod cosine_transform;
 mod cosmology;
 mod density;
 mod elementary;

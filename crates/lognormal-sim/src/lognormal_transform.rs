@@ -5,12 +5,10 @@
 //! Xavier, Abdalla & Joachimi 2016). On the periodic pixel grid this holds exactly when both
 //! steps between spectrum and correlation are discrete Fourier transforms of the grid itself.
 
-use std::ops::Range;
+use std::array::from_fn;
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
-
+use crate::cosine_transform::CosineTransform;
 use crate::error::{Error, Result};
 use crate::lanes::{Lanes, WIDTH};
 use crate::modes::{Modes, first_class};
@@ -121,93 +119,86 @@ impl LognormalTransform {
 /// Unnormalised discrete Fourier transform of functions with the eight-fold symmetry of the
 /// square grid, per class of [`Modes`], in place.
 ///
-/// Such functions are real on both sides; two at a time share a complex transform.
+/// Such functions are real, even and symmetric on both sides: a cosine transform down the columns
+/// of a quarter of the grid, a transposition, and once more.
 #[derive(Clone)]
 struct EvenFourier {
     modes: Arc<Modes>,
-    line: Arc<dyn Fft<f64>>,
+    cosine: CosineTransform,
 }
 
 /// Work space of [`EvenFourier`].
-#[derive(Default)]
 pub(crate) struct EvenWork {
-    lines: Vec<Complex<f64>>,
-    quarter: Vec<Complex<f64>>,
-    fft: Vec<Complex<f64>>,
+    /// Eight columns of the quarter, filled up to a multiple of eight rows.
+    columns: Vec<Lanes>,
+    scratch: Vec<Lanes>,
+    /// The quarter after the first transform, eight rows at a time: `[block][column]`.
+    turned: Vec<Lanes>,
 }
 
 impl EvenFourier {
     fn new(modes: Arc<Modes>) -> Self {
-        let line = FftPlanner::new().plan_fft_forward(modes.npix());
-        Self { modes, line }
+        let cosine = CosineTransform::new(modes.npix() / 2);
+        Self { modes, cosine }
     }
 
     fn work(&self) -> EvenWork {
-        let (n, half) = (self.modes.npix(), self.modes.npix() / 2 + 1);
-        let zero = Complex::new(0.0, 0.0);
+        let side = self.modes.npix() / 2 + 1;
+        let blocks = side.div_ceil(WIDTH);
         EvenWork {
-            lines: vec![zero; n * half],
-            quarter: vec![zero; half * half],
-            fft: vec![zero; self.line.get_inplace_scratch_len()],
+            columns: vec![Lanes::ZERO; blocks * WIDTH],
+            scratch: vec![Lanes::ZERO; side],
+            turned: vec![Lanes::ZERO; blocks * blocks * WIDTH],
         }
     }
 
     fn transform(&self, functions: &mut [Vec<f64>], work: &mut EvenWork) {
-        let (n, half) = (self.modes.npix(), self.modes.npix() / 2 + 1);
-        let EvenWork { lines, quarter, fft } = work;
-        for two in functions.chunks_mut(2) {
-            let (first, second) = (&two[0], two.get(1).unwrap_or(&two[0]));
-            for (a, line) in lines.chunks_exact_mut(n).enumerate() {
-                // Classes (a, b) with b <= a are neighbours; the others, (b, a), are not.
-                let near = row_of_classes(a);
-                let (to_near, to_far) = line[..half].split_at_mut(a + 1);
-                for ((to, &re), &im) in
-                    to_near.iter_mut().zip(&first[near.clone()]).zip(&second[near])
-                {
-                    *to = Complex::new(re, im);
+        let side = self.modes.npix() / 2 + 1;
+        let blocks = side.div_ceil(WIDTH);
+        let EvenWork { columns, scratch, turned } = work;
+        for function in functions {
+            for block in 0..blocks {
+                for (row, eight) in columns.as_chunks_mut().0.iter_mut().enumerate() {
+                    *eight = square_of(function, row, block, side);
                 }
-                for (to, &class) in to_far.iter_mut().zip(&self.modes.classes(a)[a + 1..]) {
-                    *to = Complex::new(first[class as usize], second[class as usize]);
-                }
-                mirror(line);
-            }
-            self.line.process_with_scratch(lines, fft);
-            for (row, line) in lines.chunks_exact(n).enumerate() {
-                for (column, value) in line[..half].iter().enumerate() {
-                    quarter[column * half + row] = *value;
+                self.cosine.transform(&mut columns[..side], scratch);
+                for (row, eight) in columns.as_chunks().0.iter().enumerate() {
+                    let to = &mut turned[(row * blocks + block) * WIDTH..][..WIDTH];
+                    to.copy_from_slice(&Lanes::transpose(*eight));
                 }
             }
-            for (line, values) in lines.chunks_exact_mut(n).zip(quarter.chunks_exact(half)) {
-                line[..half].copy_from_slice(values);
-                mirror(line);
-            }
-            self.line.process_with_scratch(lines, fft);
-            for (a, line) in lines.chunks_exact(n).enumerate() {
-                for (to, from) in two[0][row_of_classes(a)].iter_mut().zip(line) {
-                    *to = from.re;
-                }
-                if let Some(second) = two.get_mut(1) {
-                    for (to, from) in second[row_of_classes(a)].iter_mut().zip(line) {
-                        *to = from.im;
-                    }
+            for (block, columns) in turned.chunks_exact_mut(blocks * WIDTH).enumerate() {
+                let first = block * WIDTH;
+                self.cosine.transform(&mut columns[..side], scratch);
+                for (row, values) in columns[..side].iter().enumerate().skip(first) {
+                    let start = first_class(row) + first;
+                    let end = (start + WIDTH).min(first_class(row + 1));
+                    values.store(&mut function[start..end]);
                 }
             }
         }
     }
 }
 
-/// The classes `(a, 0), ..., (a, a)`.
-fn row_of_classes(a: usize) -> Range<usize> {
-    first_class(a)..first_class(a + 1)
-}
-
-/// Completes an even periodic line from its first half.
-fn mirror(line: &mut [Complex<f64>]) {
-    let half = line.len() / 2;
-    let (first, mirrored) = line.split_at_mut(half + 1);
-    for (to, from) in mirrored.iter_mut().zip(first[1..half].iter().rev()) {
-        *to = *from;
+/// Eight by eight elements of the symmetric quarter at rows from `8 row` and columns from
+/// `8 column`; beyond its `side`, anything finite.
+#[inline(always)]
+fn square_of(function: &[f64], row: usize, column: usize, side: usize) -> [Lanes; WIDTH] {
+    if row == column {
+        return from_fn(|i| {
+            Lanes(from_fn(|j| {
+                let (a, b) = (WIDTH * row + i.max(j), WIDTH * row + i.min(j));
+                function[first_class(a.min(side - 1)) + b.min(side - 1)]
+            }))
+        });
     }
+    // Below the diagonal, neighbours in a row are neighbours in memory.
+    let (lower, upper) = (row.max(column), row.min(column));
+    let rows = from_fn(|i| {
+        let a = (WIDTH * lower + i).min(side - 1);
+        Lanes::load(&function[first_class(a) + WIDTH * upper..], 0.0)
+    });
+    if row > column { rows } else { Lanes::transpose(rows) }
 }
 
 #[cfg(test)]
