@@ -6,23 +6,25 @@
 
 use std::f64::consts::PI;
 
-use realfft::num_complex::Complex;
+use autodiff::Dual;
 
+use crate::convergence::Observed;
 use crate::cosmology::Cosmology;
-use crate::error::{Error, Result};
-use crate::fourier::Fourier;
-use crate::simulator::{Fields, PowerPullback, Randomness, Simulator};
-use crate::survey::FieldVariance;
+use crate::error::{Error, Result, check_finite_values, check_length};
+use crate::field_power::PowerSteps;
+use crate::fields::Fields;
+use crate::lanes::{Lanes, WIDTH};
+use crate::simulator::{Randomness, Simulator};
+use crate::spaces::{AdjointSpace, GradientSpace};
 
 /// The density of latents and one observed map.
 pub struct LatentDensity<'a> {
     simulator: &'a Simulator,
     map: Vec<f64>,
-    fourier: Fourier<f64>,
 }
 
 /// Log densities and their gradient at one point.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LatentGradient {
     /// `log p(z)`, normalised.
     pub log_p_latent: f64,
@@ -44,118 +46,151 @@ impl<'a> LatentDensity<'a> {
     /// A map of the wrong size, or with pixels that are not finite.
     pub fn new(simulator: &'a Simulator, map: Vec<f64>) -> Result<Self> {
         check_map(simulator, &map)?;
-        let fourier = Fourier::new(simulator.survey().npix);
-        Ok(Self { simulator, map, fourier })
+        Ok(Self { simulator, map })
     }
 
     /// Log densities and gradients for a cosmology and latents `[bin][y][x]`.
     ///
     /// # Errors
     /// Latents of the wrong size or not finite; parameters outside the model's domain; spectra
-    /// that are not positive definite.
+    /// that are not positive definite; an overflow of the field.
     pub fn evaluate(&self, cosmology: &Cosmology, latents: &[f64]) -> Result<LatentGradient> {
+        let mut gradient = LatentGradient::default();
+        self.evaluate_into(cosmology, latents, &mut gradient)?;
+        Ok(gradient)
+    }
+
+    /// As [`LatentDensity::evaluate`], in memory that is there: for many evaluations in a row.
+    ///
+    /// # Errors
+    /// As [`LatentDensity::evaluate`]; the gradient is undefined after an error.
+    pub fn evaluate_into(
+        &self,
+        cosmology: &Cosmology,
+        latents: &[f64],
+        gradient: &mut LatentGradient,
+    ) -> Result<()> {
         let simulator = self.simulator;
         check_values("latents", latents, simulator.map_len())?;
-        let (power, pullback) = simulator.field_power_with_pullback(cosmology)?;
-        let fields = Fields::new(simulator.survey(), simulator.modes().clone(), power)?;
-        let mut evaluation = self.evaluate_fields(&fields, latents);
-        evaluation.gradient.parameters = evaluation.parameters(&fields, &pullback);
-        Ok(evaluation.gradient)
+        let mut space = simulator.spaces().gradients.lend(|| GradientSpace::new(simulator));
+        let GradientSpace { fields, steps, adjoint } = &mut *space;
+        fields
+            .update(|power| simulator.update_power(&cosmology.with_derivatives(), power, steps))?;
+        adjoint.evaluate(simulator, fields, &self.map, latents, gradient)?;
+        gradient.parameters = adjoint.pull_back(simulator, fields, steps);
+        Ok(())
     }
 
     /// Log densities, and gradient in the latents alone (`parameters` is zero), for given fields:
     /// the map stage on its own.
     ///
     /// # Errors
-    /// Latents of the wrong size or not finite.
+    /// Latents of the wrong size or not finite; fields of other maps than the simulator's; an
+    /// overflow of the field.
     pub fn evaluate_map_stage(&self, fields: &Fields, latents: &[f64]) -> Result<LatentGradient> {
-        check_values("latents", latents, self.simulator.map_len())?;
-        Ok(self.evaluate_fields(fields, latents).gradient)
+        let simulator = self.simulator;
+        check_values("latents", latents, simulator.map_len())?;
+        let bins = fields.power().shifts.len();
+        check_length("fields", bins * fields.modes().npix().pow(2), simulator.map_len())?;
+        check_length("lognormal shifts", bins, simulator.bins())?;
+        let mut space = simulator.spaces().gradients.lend(|| GradientSpace::new(simulator));
+        let mut gradient = LatentGradient::default();
+        space.adjoint.evaluate(simulator, fields, &self.map, latents, &mut gradient)?;
+        Ok(gradient)
     }
+}
 
-    fn evaluate_fields(&self, fields: &Fields, latents: &[f64]) -> Evaluation {
-        let survey = self.simulator.survey();
-        let (n, bins) = (survey.npix, self.simulator.bins());
-        let (pixels, half) = (n * n, self.fourier.half_len());
-        let mut scratch = self.fourier.scratch();
-        let mut latent_modes = vec![Complex::default(); bins * half];
-        for (map, modes) in latents.chunks_exact(pixels).zip(latent_modes.chunks_exact_mut(half)) {
-            self.fourier.forward(map, modes, &mut scratch);
-        }
-        let mut field_modes = latent_modes.clone();
-        fields.mixing().apply(fields.modes(), false, &mut field_modes);
-
-        let mut log_p_map = 0.0;
-        let (mut shifts_bar, mut variances_bar) = (vec![0.0; bins], vec![0.0; bins]);
-        let mut convergence = vec![0.0; latents.len()];
-        let mut g = vec![0.0; pixels];
-        for bin in 0..bins {
-            let modes = &mut field_modes[bin * half..(bin + 1) * half];
-            self.fourier.inverse(modes, &mut g, &mut scratch);
-            let local = fields.local_transform(bin);
-            let kappa = &mut convergence[bin * pixels..(bin + 1) * pixels];
-            kappa.copy_from_slice(&g);
-            local.apply(survey.field_variance, kappa);
-
-            let noise = self.simulator.noise_variance()[bin];
-            let map = &self.map[bin * pixels..(bin + 1) * pixels];
-            let fit = match survey.field_variance {
-                FieldVariance::Theory => local.fit(map, noise, false, &mut g),
-                FieldVariance::Measured => {
-                    local.fit_with_measured_variance(map, noise, false, &mut g)
-                }
-            };
-            log_p_map -= 0.5 * fit.squares / noise + 0.5 * pixels as f64 * (2.0 * PI * noise).ln();
-            shifts_bar[bin] = fit.shift_bar;
-            variances_bar[bin] = fit.variance_bar;
-            self.fourier.forward(&g, modes, &mut scratch);
-        }
-
-        let fields_bar = field_modes;
-        let mut latents_bar = fields_bar.clone();
-        fields.mixing().apply(fields.modes(), true, &mut latents_bar);
-        let mut gradient = vec![0.0; latents.len()];
-        for (bar, modes) in
-            gradient.chunks_exact_mut(pixels).zip(latents_bar.chunks_exact_mut(half))
+impl AdjointSpace {
+    /// The map stage: log densities and the gradient in the latents.
+    fn evaluate(
+        &mut self,
+        simulator: &Simulator,
+        fields: &Fields,
+        map: &[f64],
+        latents: &[f64],
+        gradient: &mut LatentGradient,
+    ) -> Result<()> {
+        let survey = simulator.survey();
+        let (pixels, fourier) = (survey.npix * survey.npix, &self.field.fourier);
+        let (half, scratch) = (fourier.half_len(), &mut self.field.scratch);
+        for (map, modes) in
+            latents.chunks_exact(pixels).zip(self.field.latents.chunks_exact_mut(half))
         {
-            self.fourier.inverse(modes, bar, &mut scratch);
+            fourier.forward(map, modes, scratch);
         }
-        let mut squares = 0.0;
-        for (bar, z) in gradient.iter_mut().zip(latents) {
-            squares += z * z;
-            *bar -= z;
+        fields.mixing().apply(fields.modes(), false, &self.field.latents, &mut self.fields_bar);
+
+        gradient.log_p_map = 0.0;
+        gradient.convergence.resize(latents.len(), 0.0);
+        for bin in 0..simulator.bins() {
+            let modes = &mut self.fields_bar[bin * half..(bin + 1) * half];
+            fourier.inverse(modes, &mut self.g, scratch);
+            let noise = simulator.noise_variance()[bin];
+            let inside = bin * pixels..(bin + 1) * pixels;
+            let observed = Observed { map: &map[inside.clone()], noise, relative_to_linear: false };
+            let fit = fields.local_transform(bin).fit(
+                survey.field_variance,
+                &observed,
+                &self.g,
+                &mut self.g_bar,
+                &mut gradient.convergence[inside],
+            );
+            gradient.log_p_map -=
+                0.5 * fit.squares / noise + 0.5 * pixels as f64 * (2.0 * PI * noise).ln();
+            self.shifts_bar[bin] = fit.shift_bar;
+            self.variances_bar[bin] = fit.variance_bar;
+            fourier.forward(&self.g_bar, modes, scratch);
         }
-        Evaluation {
-            gradient: LatentGradient {
-                log_p_latent: -0.5 * (squares + latents.len() as f64 * (2.0 * PI).ln()),
-                log_p_map,
-                parameters: [0.0; 6],
-                latents: gradient,
-                convergence,
-            },
-            latent_modes,
-            fields_bar,
-            shifts_bar,
-            variances_bar,
+        if !gradient.log_p_map.is_finite() {
+            return Err(Error::NotFinite { what: "the log density of the map".into() });
         }
+
+        let latents_bar = &mut self.field.mixed;
+        fields.mixing().apply(fields.modes(), true, &self.fields_bar, latents_bar);
+        gradient.latents.resize(latents.len(), 0.0);
+        for (bar, modes) in
+            gradient.latents.chunks_exact_mut(pixels).zip(latents_bar.chunks_exact_mut(half))
+        {
+            fourier.inverse(modes, bar, scratch);
+        }
+        let squares = subtract(&mut gradient.latents, latents);
+        gradient.log_p_latent = -0.5 * (squares + latents.len() as f64 * (2.0 * PI).ln());
+        gradient.parameters = [0.0; 6];
+        Ok(())
+    }
+
+    /// Gradient in the parameters, after [`AdjointSpace::evaluate`] for the same fields.
+    fn pull_back(
+        &mut self,
+        simulator: &Simulator,
+        fields: &Fields,
+        steps: &mut PowerSteps<Dual<6>>,
+    ) -> [f64; 6] {
+        fields.mixing().pullback(
+            fields.modes(),
+            &self.fields_bar,
+            &self.field.latents,
+            &mut self.mixing_bars,
+        );
+        simulator.pull_back_power(
+            fields.power(),
+            steps,
+            &mut self.mixing_bars.power,
+            &self.variances_bar,
+            &mut self.shifts_bar,
+        )
     }
 }
 
-/// A gradient with what is left to pull back to the parameters.
-struct Evaluation {
-    gradient: LatentGradient,
-    latent_modes: Vec<Complex<f64>>,
-    fields_bar: Vec<Complex<f64>>,
-    shifts_bar: Vec<f64>,
-    variances_bar: Vec<f64>,
-}
-
-impl Evaluation {
-    fn parameters(&self, fields: &Fields, pullback: &PowerPullback<'_>) -> [f64; 6] {
-        let power_bar =
-            fields.mixing().pullback(fields.modes(), &self.fields_bar, &self.latent_modes);
-        pullback.gradient(power_bar, &self.variances_bar, self.shifts_bar.clone())
+/// Subtracts `x` from `from` and returns the sum of its squares.
+pub(crate) fn subtract(from: &mut [f64], x: &[f64]) -> f64 {
+    let mut squares = Lanes::ZERO;
+    for (from, x) in from.chunks_mut(WIDTH).zip(x.chunks(WIDTH)) {
+        let x = Lanes::load(x, 0.0);
+        squares += x * x;
+        (Lanes::load(from, 0.0) - x).store(from);
     }
+    squares.sum()
 }
 
 /// A simulation with the score of its latents and noise.
@@ -180,15 +215,17 @@ impl Simulator {
         seed: u64,
         index: u64,
     ) -> Result<ScoredSimulation> {
+        let mut space = self.spaces().gradients.lend(|| GradientSpace::new(self));
+        let GradientSpace { fields, steps, adjoint } = &mut *space;
+        fields.update(|power| self.update_power(&cosmology.with_derivatives(), power, steps))?;
         let mut randomness = Randomness::new(seed, index);
         let latents: Vec<f64> = randomness.normals(self.map_len());
-        let (power, pullback) = self.field_power_with_pullback(cosmology)?;
-        let fields = Fields::new(self.survey(), self.modes().clone(), power)?;
-        let mut maps: Vec<f64> = fields.convergence(&latents);
+        let mut maps = vec![0.0; latents.len()];
+        fields.write_convergence(&latents, &mut maps, &mut adjoint.field);
         self.add_noise(&mut randomness, &mut maps);
-        let density = LatentDensity::new(self, maps)?;
-        let score = density.evaluate_fields(&fields, &latents).parameters(&fields, &pullback);
-        Ok(ScoredSimulation { maps: density.map, score })
+        let mut gradient = LatentGradient::default();
+        adjoint.evaluate(self, fields, &maps, &latents, &mut gradient)?;
+        Ok(ScoredSimulation { score: adjoint.pull_back(self, fields, steps), maps })
     }
 }
 
@@ -198,15 +235,6 @@ pub(crate) fn check_map(simulator: &Simulator, map: &[f64]) -> Result<()> {
 }
 
 fn check_values(what: &str, values: &[f64], expected: usize) -> Result<()> {
-    if values.len() != expected {
-        return Err(Error::Shape {
-            what: what.into(),
-            expected: format!("{expected} numbers"),
-            found: format!("{} numbers", values.len()),
-        });
-    }
-    match values.iter().position(|x| !x.is_finite()) {
-        Some(index) => Err(Error::NotFinite { what: format!("{what}, element {index}") }),
-        None => Ok(()),
-    }
+    check_length(what, values.len(), expected)?;
+    check_finite_values(what, values)
 }

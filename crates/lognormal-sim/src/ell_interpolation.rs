@@ -75,16 +75,18 @@ impl EllInterpolation {
     /// If `nodes` is shorter than the nodes of the theory.
     #[must_use]
     pub fn apply<R: Real>(&self, nodes: &[R]) -> Vec<R> {
-        self.stencils
-            .iter()
-            .map(|(start, weights)| {
-                let mut sum = R::from(0.0);
-                for (&value, &weight) in nodes[*start..start + WIDTH].iter().zip(weights) {
-                    sum += value * weight;
-                }
-                sum
-            })
-            .collect()
+        self.values(nodes).collect()
+    }
+
+    /// [`EllInterpolation::apply`], one by one.
+    pub(crate) fn values<R: Real>(&self, nodes: &[R]) -> impl Iterator<Item = R> {
+        self.stencils.iter().map(|(start, weights)| {
+            let mut sum = R::from(0.0);
+            for (&value, &weight) in nodes[*start..start + WIDTH].iter().zip(weights) {
+                sum += value * weight;
+            }
+            sum
+        })
     }
 
     /// The transpose: from derivatives by C_ell to derivatives by the node values.

@@ -175,3 +175,30 @@ impl Error {
         Self::Config { field: field.into(), value: value.to_string(), expected: expected.into() }
     }
 }
+
+/// An array of the wrong length is an [`Error::Shape`].
+pub(crate) fn check_length(what: &str, found: usize, expected: usize) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        what: what.into(),
+        expected: format!("{expected} numbers"),
+        found: format!("{found} numbers"),
+    })
+}
+
+/// True without NaN and infinity.
+pub(crate) fn all_finite(values: &[f64]) -> bool {
+    // Without a branch for each number the test is a few times faster.
+    values.chunks(64).all(|chunk| chunk.iter().fold(true, |good, x| good & x.is_finite()))
+}
+
+/// An array with a NaN or an infinity is an [`Error::NotFinite`] that names the first.
+pub(crate) fn check_finite_values(what: &str, values: &[f64]) -> Result<()> {
+    if all_finite(values) {
+        return Ok(());
+    }
+    let index = values.iter().position(|x| !x.is_finite());
+    Err(Error::NotFinite { what: format!("{what}, element {}", index.unwrap_or_default()) })
+}

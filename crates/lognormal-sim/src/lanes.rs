@@ -3,6 +3,8 @@
 use std::array::from_fn;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
+use crate::pixel::Pixel;
+
 /// Number of modes handled at once.
 pub(crate) const WIDTH: usize = 8;
 
@@ -24,8 +26,15 @@ impl Lanes {
     pub(crate) fn load(values: &[f64], fill: f64) -> Self {
         match values.first_chunk::<WIDTH>() {
             Some(chunk) => Self(*chunk),
-            None => Self(from_fn(|i| values.get(i).copied().unwrap_or(fill))),
+            None => Self::load_few(values, fill),
         }
+    }
+
+    // Apart, so that the compiler does not make one slow path of the two.
+    #[cold]
+    #[inline(never)]
+    fn load_few(values: &[f64], fill: f64) -> Self {
+        Self(from_fn(|i| values.get(i).copied().unwrap_or(fill)))
     }
 
     /// Writes as many numbers as there is room for.
@@ -33,11 +42,27 @@ impl Lanes {
     pub(crate) fn store(self, values: &mut [f64]) {
         match values.first_chunk_mut::<WIDTH>() {
             Some(chunk) => *chunk = self.0,
-            None => {
-                let len = values.len();
-                values.copy_from_slice(&self.0[..len]);
-            }
+            None => self.store_few(values),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_few(self, values: &mut [f64]) {
+        let len = values.len();
+        values.copy_from_slice(&self.0[..len]);
+    }
+
+    /// Pixels in double precision.
+    #[inline]
+    pub(crate) fn of_pixels<T: Pixel>(pixels: &[T; WIDTH]) -> Self {
+        Self(from_fn(|i| pixels[i].into()))
+    }
+
+    /// Rounds to pixels.
+    #[inline]
+    pub(crate) fn to_pixels<T: Pixel>(self) -> [T; WIDTH] {
+        from_fn(|i| T::round_from(self.0[i]))
     }
 
     #[inline]
@@ -45,10 +70,40 @@ impl Lanes {
         Self(from_fn(|i| f(self.0[i])))
     }
 
+    /// `self * factor + term`, in one rounding where the machine does so at no cost.
+    #[inline]
+    pub(crate) fn mul_add(self, factor: Self, term: Self) -> Self {
+        if cfg!(target_feature = "fma") {
+            Self(from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
+        } else {
+            self * factor + term
+        }
+    }
+
+    /// Transposes eight by eight numbers.
+    #[inline(always)]
+    pub(crate) fn transpose(rows: [Self; WIDTH]) -> [Self; WIDTH] {
+        exchange::<1>(exchange::<2>(exchange::<4>(rows)))
+    }
+
     /// Sum over the lanes.
     pub(crate) fn sum(self) -> f64 {
         self.0.iter().sum()
     }
+}
+
+/// One round of a transposition: rows `D` apart exchange their blocks of `D` numbers off the
+/// diagonal.
+#[inline(always)]
+fn exchange<const D: usize>(rows: [Lanes; WIDTH]) -> [Lanes; WIDTH] {
+    from_fn(|row| {
+        let (upper, lower) = (&rows[row & !D].0, &rows[row | D].0);
+        Lanes(if row & D == 0 {
+            from_fn(|lane| if lane & D == 0 { upper[lane] } else { lower[lane & !D] })
+        } else {
+            from_fn(|lane| if lane & D == 0 { upper[lane | D] } else { lower[lane] })
+        })
+    })
 }
 
 macro_rules! elementwise {
@@ -91,5 +146,20 @@ impl SubAssign for Lanes {
     #[inline]
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposition() {
+        let rows: [Lanes; WIDTH] = from_fn(|row| Lanes(from_fn(|lane| (10 * row + lane) as f64)));
+        for (row, lanes) in Lanes::transpose(rows).iter().enumerate() {
+            for (lane, &value) in lanes.0.iter().enumerate() {
+                assert_eq!(value, (10 * lane + row) as f64);
+            }
+        }
     }
 }

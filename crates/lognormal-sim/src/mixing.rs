@@ -5,7 +5,8 @@
 
 use realfft::num_complex::Complex;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, all_finite};
+use crate::field_power::check_shape;
 use crate::lanes::{Lanes, WIDTH};
 use crate::modes::Modes;
 use crate::pixel::Pixel;
@@ -25,15 +26,29 @@ impl MixingMatrices {
     /// Factorises the power `[pair][class]` of the Gaussian fields; the zero mode gets `L = 0`.
     ///
     /// # Errors
-    /// [`Error::NotPositiveDefinite`] with the number of such modes and the worst of them.
+    /// [`Error::Shape`] when the power does not fit the modes; [`Error::NotPositiveDefinite`] with
+    /// the number of modes that cannot be factorised and the worst of them.
     pub fn new(kind: Mixing, modes: &Modes, power: &[Vec<f64>], bins: usize) -> Result<Self> {
-        let entries = match kind {
-            Mixing::Cholesky => cholesky_factors(power, bins),
-            Mixing::SymmetricRoot => symmetric_roots(power, bins),
-        };
-        let mixing = Self { kind, bins, entries };
-        if mixing.entries.iter().flatten().all(|entry| entry.is_finite()) {
-            Ok(mixing)
+        check_shape("field power [pair][class]", modes, power, bins)?;
+        let mut mixing = Self::unset(kind);
+        mixing.update(modes, power, bins)?;
+        Ok(mixing)
+    }
+
+    /// Matrices to be set by [`MixingMatrices::update`].
+    pub(crate) fn unset(kind: Mixing) -> Self {
+        Self { kind, bins: 0, entries: Vec::new() }
+    }
+
+    /// As [`MixingMatrices::new`], in memory that is there.
+    pub(crate) fn update(&mut self, modes: &Modes, power: &[Vec<f64>], bins: usize) -> Result<()> {
+        self.bins = bins;
+        match self.kind {
+            Mixing::Cholesky => cholesky_factors(power, bins, &mut self.entries),
+            Mixing::SymmetricRoot => symmetric_roots(power, bins, &mut self.entries),
+        }
+        if self.entries.iter().all(|entry| all_finite(entry)) {
+            Ok(())
         } else {
             Err(indefinite_modes(modes, power, bins))
         }
@@ -53,42 +68,52 @@ impl MixingMatrices {
             .map(|k| (k / self.bins, k % self.bins))
     }
 
-    /// `z := L z` (or `L^T z`) on half planes `[bin][kx][ky]`.
-    pub(crate) fn apply<T: Pixel>(&self, modes: &Modes, transposed: bool, z: &mut [Complex<T>]) {
+    /// `to := L z` (or `L^T z`) on half planes `[bin][kx][ky]`.
+    pub(crate) fn apply<T: Pixel>(
+        &self,
+        modes: &Modes,
+        transposed: bool,
+        z: &[Complex<T>],
+        to: &mut [Complex<T>],
+    ) {
         let n = modes.npix();
         let half_len = z.len() / self.bins;
         let mut coefficients = vec![T::zero(); n];
-        let mut mixed = vec![Complex::default(); self.bins * n];
         for kx in 0..=n / 2 {
-            mixed.fill(Complex::default());
+            for bin in 0..self.bins {
+                to[bin * half_len + kx * n..][..n].fill(Complex::default());
+            }
             for (i, j) in self.positions() {
                 modes.spread(kx, &self.entries[i * self.bins + j], &mut coefficients);
-                let (to, from) = if transposed { (j, i) } else { (i, j) };
-                let from = &z[from * half_len + kx * n..][..n];
-                let to = &mut mixed[to * n..(to + 1) * n];
+                let (row, column) = if transposed { (j, i) } else { (i, j) };
+                let from = &z[column * half_len + kx * n..][..n];
+                let to = &mut to[row * half_len + kx * n..][..n];
                 for ((o, z), &l) in to.iter_mut().zip(from).zip(&coefficients) {
                     o.re = o.re + l * z.re;
                     o.im = o.im + l * z.im;
                 }
             }
-            for (bin, mixed) in mixed.chunks_exact(n).enumerate() {
-                z[bin * half_len + kx * n..][..n].copy_from_slice(mixed);
-            }
         }
     }
 
-    /// Cotangent of the power `[pair][class]` for cotangents of the fields and the latents behind
-    /// them, both half planes `[bin][kx][ky]` of unnormalised transforms.
+    /// Sets the cotangent of the power `[pair][class]` for cotangents of the fields and the latents
+    /// behind them, both half planes `[bin][kx][ky]` of unnormalised transforms.
     pub(crate) fn pullback(
         &self,
         modes: &Modes,
         fields_bar: &[Complex<f64>],
         latents: &[Complex<f64>],
-    ) -> Vec<Vec<f64>> {
+        bars: &mut MixingBars,
+    ) {
         let n = modes.npix();
         let half_len = latents.len() / self.bins;
-        let mut entries_bar: Vec<Vec<f64>> =
-            self.entries.iter().map(|entry| vec![0.0; entry.len()]).collect();
+        let MixingBars { entries: entries_bar, power: power_bar } = bars;
+        entries_bar.resize_with(self.entries.len(), Vec::new);
+        for (bar, entry) in entries_bar.iter_mut().zip(&self.entries) {
+            bar.clear();
+            bar.resize(entry.len(), 0.0);
+        }
+        set_zero(power_bar, self.bins * (self.bins + 1) / 2, modes.len());
         let mut row = vec![0.0; n];
         for kx in 0..=n / 2 {
             let weight = modes.column_weight(kx) / (n * n) as f64;
@@ -98,18 +123,17 @@ impl MixingMatrices {
                 for ((r, b), z) in row.iter_mut().zip(bar).zip(z) {
                     *r = weight * (b.re * z.re + b.im * z.im);
                 }
-                modes.collect(kx, &row, &mut entries_bar[i * self.bins + j]);
+                modes.collect(kx, &mut row, &mut entries_bar[i * self.bins + j]);
             }
         }
         match self.kind {
-            Mixing::Cholesky => self.pullback_cholesky(&entries_bar),
-            Mixing::SymmetricRoot => self.pullback_symmetric_root(&entries_bar),
+            Mixing::Cholesky => self.pullback_cholesky(entries_bar, power_bar),
+            Mixing::SymmetricRoot => self.pullback_symmetric_root(entries_bar, power_bar),
         }
     }
 
-    fn pullback_cholesky(&self, entries_bar: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    fn pullback_cholesky(&self, entries_bar: &[Vec<f64>], power_bar: &mut [Vec<f64>]) {
         let (bins, classes) = (self.bins, self.entries[0].len());
-        let mut power_bar = vec![vec![0.0; classes]; bins * (bins + 1) / 2];
         let mut l = vec![Lanes::ZERO; bins * bins];
         let (mut bar, mut work) = (l.clone(), l.clone());
         for start in (1..classes).step_by(WIDTH) {
@@ -120,15 +144,13 @@ impl MixingMatrices {
                 bar[k] = Lanes::load(&entries_bar[k][start..], 0.0);
             }
             cholesky_pullback(&l, &mut bar, bins, &mut work);
-            store_symmetric(&bar, start, bins, &mut power_bar);
+            store_symmetric(&bar, start, bins, power_bar);
         }
-        power_bar
     }
 
     /// For `S S = C`: `C_bar` solves `S X + X S = sym(S_bar)`, done in the eigenbasis of `S`.
-    fn pullback_symmetric_root(&self, entries_bar: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    fn pullback_symmetric_root(&self, entries_bar: &[Vec<f64>], power_bar: &mut [Vec<f64>]) {
         let (n, classes) = (self.bins, self.entries[0].len());
-        let mut power_bar = vec![vec![0.0; classes]; n * (n + 1) / 2];
         let (mut s, mut v) = (vec![0.0; n * n], vec![0.0; n * n]);
         for class in 1..classes {
             for (k, entry) in self.entries.iter().enumerate() {
@@ -153,7 +175,24 @@ impl MixingMatrices {
                 power_bar[pair][class] = if i == j { sum } else { 2.0 * sum };
             }
         }
-        power_bar
+    }
+}
+
+/// Cotangents on the way from fields to power; used again for the next gradient.
+#[derive(Default)]
+pub(crate) struct MixingBars {
+    /// Of the entries of the matrices.
+    entries: Vec<Vec<f64>>,
+    /// Of the power, `[pair][class]`: the result of [`MixingMatrices::pullback`].
+    pub power: Vec<Vec<f64>>,
+}
+
+/// Makes `rows` rows of `len` zeros.
+pub(crate) fn set_zero(rows: &mut Vec<Vec<f64>>, count: usize, len: usize) {
+    rows.resize_with(count, Vec::new);
+    for row in rows {
+        row.clear();
+        row.resize(len, 0.0);
     }
 }
 
@@ -198,30 +237,33 @@ pub(crate) fn store_lower(l: &[Lanes], start: usize, bins: usize, entries: &mut 
     }
 }
 
-/// Room for lower triangles `[row * bins + column][class]`; empty above the diagonal.
-pub(crate) fn lower_entries(bins: usize, classes: usize) -> Vec<Vec<f64>> {
-    (0..bins * bins)
-        .map(|k| if k % bins <= k / bins { vec![0.0; classes] } else { Vec::new() })
-        .collect()
+/// Makes lower triangles of zeros, `[row * bins + column][class]`; empty above the diagonal.
+pub(crate) fn set_zero_lower(entries: &mut Vec<Vec<f64>>, bins: usize, classes: usize) {
+    entries.resize_with(bins * bins, Vec::new);
+    for (k, entry) in entries.iter_mut().enumerate() {
+        entry.clear();
+        if k % bins <= k / bins {
+            entry.resize(classes, 0.0);
+        }
+    }
 }
 
-fn cholesky_factors(power: &[Vec<f64>], bins: usize) -> Vec<Vec<f64>> {
+fn cholesky_factors(power: &[Vec<f64>], bins: usize, entries: &mut Vec<Vec<f64>>) {
     let classes = power[0].len();
-    let mut entries = lower_entries(bins, classes);
+    set_zero_lower(entries, bins, classes);
     let mut a = vec![Lanes::ZERO; bins * bins];
     for start in (1..classes).step_by(WIDTH) {
         load_symmetric(power, start, bins, &mut a);
         cholesky(&mut a, bins);
-        store_lower(&a, start, bins, &mut entries);
+        store_lower(&a, start, bins, entries);
     }
-    entries
 }
 
 /// `V sqrt(D) V^T`; a negative eigenvalue gives NaN.
 #[expect(clippy::needless_range_loop, reason = "a class indexes several arrays")]
-fn symmetric_roots(power: &[Vec<f64>], bins: usize) -> Vec<Vec<f64>> {
+fn symmetric_roots(power: &[Vec<f64>], bins: usize, entries: &mut Vec<Vec<f64>>) {
     let classes = power[0].len();
-    let mut entries = vec![vec![0.0; classes]; bins * bins];
+    set_zero(entries, bins * bins, classes);
     let (mut a, mut v) = (vec![0.0; bins * bins], vec![0.0; bins * bins]);
     for class in 1..classes {
         load_class(power, class, bins, &mut a);
@@ -236,7 +278,6 @@ fn symmetric_roots(power: &[Vec<f64>], bins: usize) -> Vec<Vec<f64>> {
             }
         }
     }
-    entries
 }
 
 fn load_class(power: &[Vec<f64>], class: usize, bins: usize, a: &mut [f64]) {

@@ -95,24 +95,42 @@ impl Modes {
 
     /// Copies values per class to the row `ky = 0..n` of the half plane at `kx`.
     pub(crate) fn spread<T: Pixel>(&self, kx: usize, values: &[f64], row: &mut [T]) {
-        let (n, half) = (self.n, self.n / 2);
-        for (to, &class) in row.iter_mut().zip(self.classes(kx)) {
+        let half = self.n / 2;
+        let (first, mirrored) = row.split_at_mut(half + 1);
+        // Classes (kx, ky) with ky <= kx are neighbours; the others, (ky, kx), are not.
+        let (near, far) = first.split_at_mut(kx + 1);
+        for (to, &value) in near.iter_mut().zip(&values[first_class(kx)..]) {
+            *to = T::round_from(value);
+        }
+        for (to, &class) in far.iter_mut().zip(&self.classes(kx)[kx + 1..]) {
             *to = T::round_from(values[class as usize]);
         }
-        for ky in half + 1..n {
-            row[ky] = row[n - ky];
+        for (to, &from) in mirrored.iter_mut().zip(first[1..half].iter().rev()) {
+            *to = from;
         }
     }
 
     /// The transpose of [`Modes::spread`]: adds the row of the half plane at `kx` to the values
-    /// per class.
-    pub(crate) fn collect(&self, kx: usize, row: &[f64], values: &mut [f64]) {
-        let (n, half) = (self.n, self.n / 2);
-        for (ky, &class) in self.classes(kx).iter().enumerate() {
-            let twin = if ky == 0 || ky == half { 0.0 } else { row[n - ky] };
-            values[class as usize] += row[ky] + twin;
+    /// per class. Overwrites the row.
+    pub(crate) fn collect(&self, kx: usize, row: &mut [f64], values: &mut [f64]) {
+        let half = self.n / 2;
+        let (first, mirrored) = row.split_at_mut(half + 1);
+        for (to, &twin) in first[1..half].iter_mut().rev().zip(mirrored.iter()) {
+            *to += twin;
+        }
+        let (near, far) = first.split_at(kx + 1);
+        for (to, value) in values[first_class(kx)..].iter_mut().zip(near) {
+            *to += value;
+        }
+        for (value, &class) in far.iter().zip(&self.classes(kx)[kx + 1..]) {
+            values[class as usize] += value;
         }
     }
+}
+
+/// Class of `(kx, 0)`.
+pub(crate) fn first_class(kx: usize) -> usize {
+    kx * (kx + 1) / 2
 }
 
 #[cfg(test)]

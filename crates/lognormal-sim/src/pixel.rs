@@ -2,14 +2,12 @@
 
 use realfft::FftNum;
 
-/// Pixel type of a map: `f32` for simulating, `f64` where derivatives are taken.
-pub trait Pixel: FftNum + Default + Into<f64> {
+use crate::spaces::Pooled;
+
+/// Pixel type of a map: `f32` for simulating, `f64` where derivatives are taken. Sealed.
+pub trait Pixel: FftNum + Default + Into<f64> + Pooled {
     /// Rounds from double precision.
     fn round_from(value: f64) -> Self;
-
-    /// Exponential.
-    #[must_use]
-    fn exp(self) -> Self;
 }
 
 impl Pixel for f32 {
@@ -17,21 +15,11 @@ impl Pixel for f32 {
     fn round_from(value: f64) -> Self {
         value as Self
     }
-
-    #[inline]
-    fn exp(self) -> Self {
-        Self::exp(self)
-    }
 }
 
 impl Pixel for f64 {
     #[inline]
     fn round_from(value: f64) -> Self {
         value
-    }
-
-    #[inline]
-    fn exp(self) -> Self {
-        Self::exp(self)
     }
 }

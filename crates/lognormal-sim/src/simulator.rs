@@ -2,26 +2,23 @@
 
 use std::sync::Arc;
 
-use autodiff::{Dual, Real};
+use autodiff::Real;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
-use realfft::num_complex::Complex;
 
-use crate::convergence::LocalTransform;
 use crate::cosmology::Cosmology;
 use crate::ell_interpolation::EllInterpolation;
-use crate::error::{Error, Result};
-use crate::fourier::Fourier;
-use crate::lognormal_transform::{Correlations, LognormalTransform};
-use crate::mixing::MixingMatrices;
+use crate::error::{Error, Result, check_length};
+use crate::fields::Fields;
+use crate::lognormal_transform::LognormalTransform;
 use crate::modes::Modes;
 use crate::pixel::Pixel;
 use crate::redshift::Sources;
 use crate::shift_table::ShiftTable;
-use crate::small_matrix::pairs;
-use crate::survey::{FieldKind, ShiftConfig, Survey};
+use crate::spaces::{MapSpace, Spaces};
+use crate::survey::{ShiftConfig, Survey};
 use crate::theory::Theory;
 
 /// Simulates the maps of one survey; everything that does not depend on the cosmology is prepared
@@ -36,26 +33,7 @@ pub struct Simulator {
     modes: Arc<Modes>,
     transform: LognormalTransform,
     shift_table: Option<ShiftTable>,
-}
-
-/// Second-order statistics of the Gaussian fields at one cosmology.
-#[derive(Clone, Debug)]
-pub struct FieldPower {
-    /// Power of the Gaussian fields `[pair][class of modes]`: `C_ell` per pixel area.
-    pub gaussian: Vec<Vec<f64>>,
-    /// Lognormal shifts `lambda` per bin (1 for Gaussian fields, where they have no meaning).
-    pub shifts: Vec<f64>,
-    /// Variance of the Gaussian field per bin.
-    pub variance: Vec<f64>,
-}
-
-/// Pulls cotangents of a [`FieldPower`] back to the six parameters.
-pub(crate) struct PowerPullback<'a> {
-    simulator: &'a Simulator,
-    spectra: Vec<Vec<Dual<6>>>,
-    shifts: Vec<Dual<6>>,
-    shift_values: Vec<f64>,
-    correlations: Option<Correlations>,
+    spaces: Arc<Spaces>,
 }
 
 impl Simulator {
@@ -100,6 +78,7 @@ impl Simulator {
             sources,
             survey,
             shift_table,
+            spaces: Arc::default(),
         })
     }
 
@@ -156,73 +135,20 @@ impl Simulator {
         }
     }
 
-    /// Power of the Gaussian fields, shifts and variances at a cosmology.
-    ///
-    /// # Errors
-    /// Parameters outside the model's domain, or spectra no lognormal field can have.
-    pub fn field_power(&self, cosmology: &Cosmology) -> Result<FieldPower> {
-        Ok(self.power_and_correlations(cosmology)?.0)
+    pub(crate) fn interpolation(&self) -> &EllInterpolation {
+        &self.interpolation
     }
 
-    /// As [`Simulator::field_power`], with what derivatives need.
-    pub(crate) fn field_power_with_pullback(
-        &self,
-        cosmology: &Cosmology,
-    ) -> Result<(FieldPower, PowerPullback<'_>)> {
-        let (power, correlations, spectra, shifts) =
-            self.power_and_correlations_of(&cosmology.with_derivatives())?;
-        let shift_values = power.shifts.clone();
-        Ok((power, PowerPullback { simulator: self, spectra, shifts, shift_values, correlations }))
+    pub(crate) fn transform(&self) -> &LognormalTransform {
+        &self.transform
     }
 
-    fn power_and_correlations(
-        &self,
-        cosmology: &Cosmology,
-    ) -> Result<(FieldPower, Option<Correlations>)> {
-        let (power, correlations, ..) = self.power_and_correlations_of(cosmology)?;
-        Ok((power, correlations))
+    pub(crate) fn shift_table(&self) -> Option<&ShiftTable> {
+        self.shift_table.as_ref()
     }
 
-    #[expect(clippy::type_complexity, reason = "private, destructured at once by both callers")]
-    fn power_and_correlations_of<R: Real>(
-        &self,
-        cosmology: &Cosmology<R>,
-    ) -> Result<(FieldPower, Option<Correlations>, Vec<Vec<R>>, Vec<R>)> {
-        let prediction = self.theory.predict(cosmology)?;
-        let shifts = match (&self.shift_table, self.survey.field) {
-            (_, FieldKind::Gaussian) => vec![R::from(1.0); self.bins()],
-            (Some(table), _) => table.shifts(self.survey.shifts, cosmology)?,
-            (None, _) => prediction.shifts,
-        };
-        let per_pixel = self.modes_per_steradian();
-        let power: Vec<Vec<f64>> = prediction
-            .spectra
-            .iter()
-            .map(|nodes| {
-                let nodes: Vec<f64> = nodes.iter().map(|node| node.value()).collect();
-                let spectrum = self.interpolation.apply(&nodes);
-                std::iter::once(0.0).chain(spectrum.into_iter().map(|c| c * per_pixel)).collect()
-            })
-            .collect();
-        let shift_values: Vec<f64> = shifts.iter().map(|s| s.value()).collect();
-        let (gaussian, correlations) = match self.survey.field {
-            FieldKind::Gaussian => (power, None),
-            FieldKind::Lognormal => {
-                let (gaussian, kept) = self.transform.gaussian_power(power, &shift_values)?;
-                (gaussian, Some(kept))
-            }
-        };
-        let power = FieldPower {
-            variance: field_variance(&self.modes, &gaussian, self.bins()),
-            gaussian,
-            shifts: shift_values,
-        };
-        Ok((power, correlations, prediction.spectra, shifts))
-    }
-
-    /// `(npix / map size)^2`: turns `C_ell` into power per mode of the unnormalised pixel grid.
-    fn modes_per_steradian(&self) -> f64 {
-        (self.survey.npix as f64 / self.survey.map_size_deg.to_radians()).powi(2)
+    pub(crate) fn spaces(&self) -> &Spaces {
+        &self.spaces
     }
 
     /// The fields at one cosmology, ready to draw many maps from.
@@ -230,7 +156,13 @@ impl Simulator {
     /// # Errors
     /// Parameters outside the model's domain, or spectra that are not positive definite.
     pub fn fields(&self, cosmology: &Cosmology) -> Result<Fields> {
-        Fields::new(&self.survey, self.modes.clone(), self.field_power(cosmology)?)
+        let mut fields = self.unset_fields();
+        fields.update(|power| self.update_power(cosmology, power, &mut self.power_steps()))?;
+        Ok(fields)
+    }
+
+    pub(crate) fn unset_fields(&self) -> Fields {
+        Fields::unset(&self.survey, self.modes.clone())
     }
 
     /// One set of maps `[bin][y][x]`, with shape noise if `noise`.
@@ -247,13 +179,35 @@ impl Simulator {
         index: u64,
         noise: bool,
     ) -> Result<Vec<T>> {
-        let mut randomness = Randomness::new(seed, index);
-        let latents = randomness.normals(self.map_len());
-        let mut maps = self.fields(cosmology)?.convergence(&latents);
-        if noise {
-            self.add_noise(&mut randomness, &mut maps);
-        }
+        let mut maps = vec![T::zero(); self.map_len()];
+        self.simulate_into(cosmology, seed, index, noise, &mut maps)?;
         Ok(maps)
+    }
+
+    /// As [`Simulator::simulate`], in memory that is there.
+    ///
+    /// # Errors
+    /// As [`Simulator::fields`]; [`Error::Shape`] when `maps` does not have
+    /// [`Simulator::map_len`] pixels. The maps are undefined after an error.
+    pub fn simulate_into<T: Pixel>(
+        &self,
+        cosmology: &Cosmology,
+        seed: u64,
+        index: u64,
+        noise: bool,
+        maps: &mut [T],
+    ) -> Result<()> {
+        check_length("maps [bin][y][x]", maps.len(), self.map_len())?;
+        let mut space = T::map_spaces(&self.spaces).lend(|| MapSpace::new(self));
+        let MapSpace { fields, steps, latents, field } = &mut *space;
+        fields.update(|power| self.update_power(cosmology, power, steps))?;
+        let mut randomness = Randomness::new(seed, index);
+        randomness.fill_normals(latents);
+        fields.write_convergence(latents, maps, field);
+        if noise {
+            self.add_noise(&mut randomness, maps);
+        }
+        Ok(())
     }
 
     /// Many simulations in parallel: number `k` of `cosmologies` has index `first_index + k`.
@@ -284,162 +238,6 @@ impl Simulator {
     }
 }
 
-impl PowerPullback<'_> {
-    /// Gradient in the six parameters; `gaussian_bar` receives the share of the variances.
-    pub(crate) fn gradient(
-        &self,
-        mut gaussian_bar: Vec<Vec<f64>>,
-        variance_bar: &[f64],
-        mut shifts_bar: Vec<f64>,
-    ) -> [f64; 6] {
-        let simulator = self.simulator;
-        let pixels = (simulator.survey.npix * simulator.survey.npix) as f64;
-        let multiplicity = simulator.modes.multiplicity();
-        for (pair, (i, j)) in pairs(simulator.bins()).into_iter().enumerate() {
-            if i == j {
-                for (bar, m) in gaussian_bar[pair].iter_mut().zip(multiplicity) {
-                    *bar += variance_bar[i] * m / pixels;
-                }
-            }
-        }
-        let power_bar = match &self.correlations {
-            Some(correlations) => simulator.transform.pullback(
-                correlations,
-                &self.shift_values,
-                gaussian_bar,
-                &mut shifts_bar,
-            ),
-            None => gaussian_bar,
-        };
-        let per_pixel = simulator.modes_per_steradian();
-        let mut gradient = [0.0; 6];
-        let mut add = |bar: f64, dual: &Dual<6>| {
-            for (g, d) in gradient.iter_mut().zip(dual.gradient) {
-                *g += bar * d;
-            }
-        };
-        for (bar, nodes) in power_bar.iter().zip(&self.spectra) {
-            for (bar, node) in simulator.interpolation.adjoint(&bar[1..]).iter().zip(nodes) {
-                add(bar * per_pixel, node);
-            }
-        }
-        for (bar, shift) in shifts_bar.iter().zip(&self.shifts) {
-            add(*bar, shift);
-        }
-        gradient
-    }
-}
-
-/// Variance of each Gaussian field: its power averaged over all modes.
-fn field_variance(modes: &Modes, gaussian: &[Vec<f64>], bins: usize) -> Vec<f64> {
-    let pixels = (modes.npix() * modes.npix()) as f64;
-    pairs(bins)
-        .iter()
-        .zip(gaussian)
-        .filter(|((i, j), _)| i == j)
-        .map(|(_, power)| {
-            power.iter().zip(modes.multiplicity()).map(|(p, m)| p * m).sum::<f64>() / pixels
-        })
-        .collect()
-}
-
-impl FieldPower {
-    /// Of lognormal fields with given power `[pair][class]` of the convergence (`C_ell` per pixel
-    /// area, zero for the zero mode) and shifts `[bin]`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] when the arrays do not fit; [`Error::LognormalCorrelation`] for a
-    /// correlation that no lognormal field with these shifts can have.
-    pub fn lognormal(modes: &Arc<Modes>, power: Vec<Vec<f64>>, shifts: Vec<f64>) -> Result<Self> {
-        let bins = shifts.len();
-        if power.len() != bins * (bins + 1) / 2 || power.iter().any(|p| p.len() != modes.len()) {
-            return Err(Error::Shape {
-                what: "convergence power [pair][class]".into(),
-                expected: format!("{} pairs of {}", bins * (bins + 1) / 2, modes.len()),
-                found: format!("{} pairs of {:?}", power.len(), power.first().map(Vec::len)),
-            });
-        }
-        let transform = LognormalTransform::new(modes.clone(), bins);
-        let (gaussian, _) = transform.gaussian_power(power, &shifts)?;
-        Ok(Self { variance: field_variance(modes, &gaussian, bins), gaussian, shifts })
-    }
-
-    /// The local transform of a bin, with the theoretical variance.
-    pub(crate) fn local_transform(&self, kind: FieldKind, bin: usize) -> LocalTransform {
-        LocalTransform { kind, shift: self.shifts[bin], variance: self.variance[bin] }
-    }
-}
-
-/// Correlated fields at one cosmology: the map from latents to convergence.
-#[derive(Clone)]
-pub struct Fields {
-    modes: Arc<Modes>,
-    mixing: MixingMatrices,
-    survey: Survey,
-    power: FieldPower,
-}
-
-impl Fields {
-    /// Fields of given power: the map stage on its own.
-    ///
-    /// # Errors
-    /// [`Error::NotPositiveDefinite`] when a mode cannot be factorised.
-    pub fn new(survey: &Survey, modes: Arc<Modes>, power: FieldPower) -> Result<Self> {
-        let bins = power.shifts.len();
-        let mixing = MixingMatrices::new(survey.mixing, &modes, &power.gaussian, bins)?;
-        Ok(Self { modes, mixing, survey: survey.clone(), power })
-    }
-
-    /// The mixing matrices.
-    #[must_use]
-    pub fn mixing(&self) -> &MixingMatrices {
-        &self.mixing
-    }
-
-    /// The Fourier modes of the maps.
-    pub(crate) fn modes(&self) -> &Modes {
-        &self.modes
-    }
-
-    /// Power, shifts and variances.
-    #[must_use]
-    pub fn power(&self) -> &FieldPower {
-        &self.power
-    }
-
-    /// The local transform of a bin, with the theoretical variance.
-    pub(crate) fn local_transform(&self, bin: usize) -> LocalTransform {
-        self.power.local_transform(self.survey.field, bin)
-    }
-
-    /// Noise-free convergence `[bin][y][x]` of standard normal latents of the same layout.
-    ///
-    /// # Panics
-    /// If the number of latents is not that of the pixels.
-    #[must_use]
-    pub fn convergence<T: Pixel>(&self, latents: &[T]) -> Vec<T> {
-        let n = self.modes.npix();
-        let bins = self.power.shifts.len();
-        assert_eq!(latents.len(), bins * n * n, "one latent per pixel and bin");
-        let fourier = Fourier::new(n);
-        let mut scratch = fourier.scratch();
-        let half = fourier.half_len();
-        let mut field = vec![Complex::default(); bins * half];
-        for (map, modes) in latents.chunks_exact(n * n).zip(field.chunks_exact_mut(half)) {
-            fourier.forward(map, modes, &mut scratch);
-        }
-        self.mixing.apply(&self.modes, false, &mut field);
-        let mut maps = vec![T::zero(); latents.len()];
-        for (bin, (map, modes)) in
-            maps.chunks_exact_mut(n * n).zip(field.chunks_exact_mut(half)).enumerate()
-        {
-            fourier.inverse(modes, map, &mut scratch);
-            self.local_transform(bin).apply(self.survey.field_variance, map);
-        }
-        maps
-    }
-}
-
 /// The random numbers of one simulation: one stream per `(seed, index)`.
 #[derive(Clone, Debug)]
 pub struct Randomness(ChaCha8Rng);
@@ -454,12 +252,22 @@ impl Randomness {
     }
 
     /// A standard normal number.
+    #[inline]
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
     /// Many of them.
     pub fn normals<T: Pixel>(&mut self, count: usize) -> Vec<T> {
-        (0..count).map(|_| T::round_from(self.normal())).collect()
+        let mut numbers = vec![T::zero(); count];
+        self.fill_normals(&mut numbers);
+        numbers
+    }
+
+    /// Many of them, in memory that is there.
+    pub fn fill_normals<T: Pixel>(&mut self, numbers: &mut [T]) {
+        for number in numbers {
+            *number = T::round_from(self.normal());
+        }
     }
 }
