@@ -27,6 +27,8 @@ pub use fmpe::{FmpeSettings, fmpe};
 pub use nle::{NleSettings, nle};
 pub use npe::{NpeSettings, npe};
 pub use observables::Observables;
-pub use posterior::{Draws, Posterior, Sampling};
+pub use posterior::{
+    Draws, Posterior, SampleObserver, SampleProgress, SampleSettings, SampleStage, Sampling,
+};
 pub use score::{ScoreTerm, ScoreUnits};
 pub use vector_field::VectorFieldSettings;

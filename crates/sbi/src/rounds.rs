@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::fit::Fitting;
-use crate::posterior::{Posterior, Sampling};
+use crate::posterior::Posterior;
 use crate::prior::Prior;
 use crate::simulations::Simulations;
 use crate::table::coordinates_of_set;
@@ -330,9 +330,7 @@ fn leakage(posterior: &Posterior<'_>) -> Result<Option<f64>> {
         return Ok(None);
     }
     match posterior.sample(LEAKAGE_DRAWS, 0) {
-        Ok(draws) => match draws.sampling {
-            Sampling::Direct { leakage, .. } => Ok(Some(leakage)),
-        },
+        Ok(draws) => Ok(Some(draws.sampling.leakage())),
         Err(Error::Leakage { accepted, proposed }) => {
             Ok(Some(1.0 - accepted as f64 / proposed as f64))
         }

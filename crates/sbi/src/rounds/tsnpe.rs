@@ -35,7 +35,7 @@ use super::proposal::{ProposalReport, RoundProposal, seeds};
 use crate::coordinates::Coordinates;
 use crate::error::{Error, Result};
 use crate::npe::NpeSettings;
-use crate::posterior::{CHUNK, Posterior, Sampling};
+use crate::posterior::{CHUNK, Posterior};
 use crate::prior::Prior;
 
 /// Settings of truncated sequential neural posterior estimation.
@@ -100,7 +100,7 @@ pub(super) fn propose(
         log_threshold: f64::NEG_INFINITY,
     };
     let draws = posterior.sample(settings.draws, support)?;
-    let Sampling::Direct { leakage, .. } = draws.sampling;
+    let leakage = draws.sampling.leakage();
     let mut log_ratios =
         region.log_ratios(draws.theta.rows().into_iter().map(|row| row.to_vec()))?;
     log_ratios.retain(|value| value.is_finite());
