@@ -16,11 +16,10 @@ pub const DIM: usize = PARAMETERS.len();
 /// The prior of [`PARAMETERS`], in that order.
 ///
 /// Serialised, it is its file.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "PriorFile", into = "PriorFile")]
 pub struct Prior {
     file: PriorFile,
-    #[serde(skip)]
     prior: sbi::prior::Prior,
 }
 
@@ -41,6 +40,27 @@ struct Row {
     sd: f64,
     lower: Option<f64>,
     upper: Option<f64>,
+}
+
+impl TryFrom<PriorFile> for Prior {
+    type Error = anyhow::Error;
+
+    fn try_from(file: PriorFile) -> Result<Self> {
+        let names: Vec<&str> = file.parameter.iter().map(|row| row.name.as_str()).collect();
+        ensure!(names == PARAMETERS, "it is a prior of {names:?}; {PARAMETERS:?} are needed");
+        let marginals = file.parameter.iter().map(|row| {
+            let Row { mean, sd, lower, upper, .. } = *row;
+            (row.name.as_str(), Marginal::TruncatedNormal { mean, sd, lower, upper })
+        });
+        let prior = sbi::prior::Prior::new(marginals)?;
+        Ok(Self { file, prior })
+    }
+}
+
+impl From<Prior> for PriorFile {
+    fn from(prior: Prior) -> Self {
+        prior.file
+    }
 }
 
 impl Prior {
@@ -66,14 +86,7 @@ impl Prior {
     /// If the text is not TOML of this form, or not a prior of these parameters in this order.
     pub fn from_toml(text: &str) -> Result<Self> {
         let file: PriorFile = toml::from_str(text)?;
-        let names: Vec<&str> = file.parameter.iter().map(|row| row.name.as_str()).collect();
-        ensure!(names == PARAMETERS, "it is a prior of {names:?}; {PARAMETERS:?} are needed");
-        let marginals = file.parameter.iter().map(|row| {
-            let Row { mean, sd, lower, upper, .. } = *row;
-            (row.name.as_str(), Marginal::TruncatedNormal { mean, sd, lower, upper })
-        });
-        let prior = sbi::prior::Prior::new(marginals)?;
-        Ok(Self { file, prior })
+        file.try_into()
     }
 
     /// Names of the parameters with the edges of their priors, infinite where there is none.
