@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use metrics::{C2st, C2stConfig, c2st};
+use metrics::{C2stConfig, c2st};
 use ndarray::Array2;
 use sbi::tasks;
 
@@ -47,11 +47,38 @@ fn observation(case: &str) -> Vec<f64> {
     (0..2).flat_map(|population| counts.iter().map(move |count| count[population])).collect()
 }
 
-/// Our posterior given a published observation, `[draw, parameter]`.
-fn posterior(case: &str, draws: usize) -> Array2<f64> {
+/// Our posterior given counts, `[draw, parameter]`.
+fn posterior(case: &str, counts: &[f64], draws: usize) -> Array2<f64> {
     let name = if case.starts_with("latent") { "latent" } else { "fixed" };
     let task = tasks::find(&format!("lotka-volterra-{name}")).unwrap();
-    task.reference_posterior(&observation(case), draws, 1).unwrap()
+    task.reference_posterior(counts, draws, 1).unwrap()
+}
+
+/// Error of the logarithms of the states in the published posterior of `fixed_z_2`, (prey,
+/// predators) at each time.
+///
+/// That posterior was made with a solver whose absolute tolerance is 1e-5, and in this case the prey
+/// fall to 7e-5. Measured as the mean over our posterior (standard deviation at most 0.0014) of the
+/// difference between jax 0.4.30's odeint in single precision at the published tolerances
+/// (rtol 1e-6, atol 1e-5) and scipy 1.17's DOP853 in logarithms (tolerances 1e-10). It moves the
+/// posterior by 0.3 of its standard deviation along its narrowest direction.
+const SOLVER_ERROR: [[f64; 2]; 10] = [
+    [0.0, 0.0],
+    [-0.000003, -0.000001],
+    [0.004783, -0.000001],
+    [0.005870, 0.0],
+    [0.005873, 0.000001],
+    [0.005883, 0.000006],
+    [0.005908, 0.000072],
+    [0.005933, 0.001237],
+    [0.004954, 0.022035],
+    [-0.013147, -0.002565],
+];
+
+/// Counts whose posterior by an exact solution is that of `counts` by the published one.
+fn undo_solver_error(counts: &[f64]) -> Vec<f64> {
+    let error = (0..2).flat_map(|population| SOLVER_ERROR.iter().map(move |e| e[population]));
+    counts.iter().zip(error).map(|(count, error)| count * (-error).exp()).collect()
 }
 
 /// Means within a tenth of a standard deviation, standard deviations within 5 per cent.
@@ -76,7 +103,8 @@ fn require_moments(case: &str, draws: &Array2<f64>, means: [f64; 4], sds: [f64; 
 #[test]
 fn reference_posteriors_have_the_published_moments() {
     for (case, means, sds, _) in cases() {
-        require_moments(case, &posterior(case, 4000), means, sds, ROUNDING);
+        let draws = posterior(case, &observation(case), 4000);
+        require_moments(case, &draws, means, sds, ROUNDING);
     }
 }
 
@@ -102,7 +130,14 @@ fn published(path: &Path) -> Vec<f64> {
     array.into_vec::<f32>().unwrap().into_iter().map(f64::from).collect()
 }
 
-/// Our draws cannot be told from the published ones.
+/// Accuracy of a classifier that tells 10 000 published draws from as many of ours.
+fn accuracy(published: &[f64], ours: &Array2<f64>) -> f64 {
+    let config = C2stConfig { repetitions: 1, null_repetitions: 0, ..C2stConfig::default() };
+    let ours: Vec<f64> = ours.iter().copied().collect();
+    c2st(published, &ours, 4, &config, &|_| ()).unwrap().accuracy
+}
+
+/// Our draws cannot be told from the published ones, where those are exact.
 #[test]
 fn reference_posteriors_are_the_published_ones() {
     let Some(folder) = std::env::var_os("FULLFIELD_PEER_DATA") else {
@@ -112,17 +147,21 @@ fn reference_posteriors_are_the_published_ones() {
     let folder = PathBuf::from(folder).join("lotka_volterra");
     for (case, _, _, file) in cases() {
         let theirs = published(&folder.join(file));
-        let ours = posterior(case, 10_000);
+        let counts = observation(case);
+        let ours = posterior(case, &counts, 10_000);
         let column = |i: usize| theirs.iter().skip(i).step_by(4).copied();
         let means = std::array::from_fn(|i| column(i).sum::<f64>() / 1e4);
         let sds = std::array::from_fn(|i| {
             (column(i).map(|value| (value - means[i]).powi(2)).sum::<f64>() / 9999.0).sqrt()
         });
         require_moments(case, &ours, means, sds, 0.0);
-        let config = C2stConfig { repetitions: 1, null_repetitions: 0, ..C2stConfig::default() };
-        let ours: Vec<f64> = ours.iter().copied().collect();
-        let C2st { accuracy, error, .. } = c2st(&theirs, &ours, 4, &config, &|_| ()).unwrap();
-        println!("{case}: C2ST {accuracy:.4} +- {error:.4}");
-        assert!(accuracy < 0.55, "{case}: C2ST {accuracy} +- {error}");
+        let mut found = accuracy(&theirs, &ours);
+        println!("{case}: C2ST {found:.4}");
+        if case == "fixed_z_2" {
+            assert!(found < 0.58, "{case}: C2ST {found}");
+            found = accuracy(&theirs, &posterior(case, &undo_solver_error(&counts), 10_000));
+            println!("{case}: C2ST {found:.4} with the error of the published solver");
+        }
+        assert!(found < 0.55, "{case}: C2ST {found}");
     }
 }

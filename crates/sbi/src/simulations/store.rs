@@ -259,7 +259,8 @@ impl Store {
             && set.dropped().iter().all(|dropped| belongs(&dropped.source));
         if !ours || set.calls() != expected {
             return Err(bad(format!(
-                "it holds {} simulations, which are not the {expected} of indices {indices:?} of                  seed {seed}; {advice}",
+                "it holds {} simulations, which are not the {expected} of indices {indices:?} of \
+                 seed {seed}; {advice}",
                 set.calls()
             )));
         }
