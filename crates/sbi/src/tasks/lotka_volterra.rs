@@ -6,7 +6,8 @@
 //! independent log-normal noise with standard deviation 0.1 of the logarithm. The prior of
 //! (alpha, beta, gamma, delta) is log-normal with locations (-0.125, -3, -0.125, -3) and scale 0.5.
 //!
-//! *Observables.* The ten counts of prey, then the ten of predators.
+//! *Observables.* The ten counts of prey, then the ten of predators. Data are arrays `[time,
+//! population]`, as in the published code.
 
 use autodiff::{Dual, Real};
 use ndarray::Array2;
@@ -14,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::predator_prey::{Rates, log_populations};
-use super::{Task, TaskSimulator, posterior, require_observation};
+use super::{Task, TaskSimulator, posterior, require_array, require_observation};
 use crate::error::{Error, Result};
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
@@ -200,6 +201,20 @@ impl Task for LotkaVolterra {
 
     fn simulator(&self) -> &TaskSimulator {
         self
+    }
+
+    /// Counts `[10, 2]` (time, population) with prey first, or the 20 observables as they are.
+    fn arrange(&self, shape: &[usize], values: Vec<f64>) -> Result<Vec<f64>> {
+        require_array(shape, &values, &[TIMES, 2])?;
+        match shape {
+            [n] if *n == 2 * TIMES => Ok(values),
+            [TIMES, 2] => Ok((0..2 * TIMES).map(|i| values[2 * (i % TIMES) + i / TIMES]).collect()),
+            _ => Err(Error::Shape {
+                what: "observation (time, population)".into(),
+                expected: vec![TIMES, 2],
+                found: shape.to_vec(),
+            }),
+        }
     }
 
     /// By the no-U-turn sampler in the normal coordinates of the parameters and, if latent, of the
