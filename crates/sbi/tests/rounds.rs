@@ -131,7 +131,13 @@ fn the_edge_of_a_uniform_prior() {
         Marginal::TruncatedNormal { mean: 0.02, sd: 0.1, lower: Some(0.0), upper: Some(1.0) };
     for coordinates in [Coordinates::Normal, Coordinates::Natural] {
         let npe = NpeSettings { coordinates, ..network(Family::AutoregressiveSpline) };
-        for settings in [snpe(npe.clone()), tsnpe(npe)] {
+        let combined = Method::Snpe(SnpeSettings {
+            npe: npe.clone(),
+            combined: true,
+            ..SnpeSettings::default()
+        });
+        let mut leakages = Vec::new();
+        for settings in [snpe(npe.clone()), RoundsSettings::new(combined), tsnpe(npe)] {
             let mut rounds = Rounds::new(&prior, &[0.02], settings).unwrap();
             run(&mut rounds, &simulator, &plan(3, 300));
             let draws = rounds.posterior().unwrap().sample(3000, 1).unwrap();
@@ -148,6 +154,11 @@ fn the_edge_of_a_uniform_prior() {
                 Coordinates::Normal => assert!(largest < 0.1 && leakage == 0.0, "{found:?}"),
                 Coordinates::Natural => assert!(largest < 0.25 && leakage > 0.0, "{found:?}"),
             }
+            leakages.push(leakage);
+        }
+        if coordinates == Coordinates::Natural {
+            // atoms do not hold what is outside the prior; plain losses do
+            assert!(leakages[1] < leakages[0] && leakages[2] < leakages[0], "{leakages:?}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub enum ProposalReport {
     },
     /// Draws of the prior where the posterior of the rounds before is not negligible.
     Truncated {
-        /// Log density of the coordinates below which the posterior is negligible.
+        /// Log ratio of posterior and prior below which the posterior is negligible.
         log_threshold: f64,
         /// Draws of the prior that were looked at.
         proposed: usize,

@@ -3,10 +3,12 @@
 //! Each round simulates at draws of the prior, truncated to where the posterior of the rounds
 //! before is not negligible:
 //!
-//! `p~(theta) ∝ p(theta) 1[q(theta | x_o) >= tau]`,
+//! `p~(theta) ∝ p(theta) 1[q(theta | x_o) / p(theta) >= tau]`,
 //!
-//! with `tau` the quantile (1e-4) of `q` over draws of `q`. Within that region the simulations of all
-//! rounds are distributed as the prior, up to constants, and the plain loss learns the posterior.
+//! with `tau` such that all but a small part (1e-4) of the mass of `q` is in this region. Within it
+//! the simulations of all rounds are distributed as the prior, up to constants, and the plain loss
+//! learns the posterior. Of all regions that hold as much of `q` this one holds the least of the
+//! prior, in whatever coordinates; the published one, `q >= tau`, is the same for a uniform prior.
 //!
 //! Draws are made by rejection from the prior. Where the region is so small that this costs more
 //! than a budget, the rest is made by resampling: of several draws of `q` in the region one is
@@ -82,14 +84,6 @@ impl TsnpeSettings {
     }
 }
 
-/// The truncated prior of a posterior.
-struct Truncation<'a> {
-    prior: &'a Prior,
-    posterior: &'a Posterior<'a>,
-    coordinates: Coordinates,
-    log_threshold: f64,
-}
-
 /// Draws of the truncated prior.
 pub(super) fn propose(
     prior: &Prior,
@@ -99,23 +93,23 @@ pub(super) fn propose(
     seed: u64,
 ) -> Result<RoundProposal> {
     let [support, rejection, resampling] = seeds(seed);
-    let coordinates = settings.npe.coordinates;
+    let mut region = Region {
+        prior,
+        posterior,
+        coordinates: settings.npe.coordinates,
+        log_threshold: f64::NEG_INFINITY,
+    };
     let draws = posterior.sample(settings.draws, support)?;
     let leakage = draws.sampling.leakage();
-    let u: Vec<f64> = draws
-        .theta
-        .rows()
-        .into_iter()
-        .flat_map(|row| coordinates.of(prior, &row.to_vec()))
-        .collect();
-    let mut log_density = posterior.log_densities(&u)?;
-    log_density.retain(|value| value.is_finite());
-    log_density.sort_by(f64::total_cmp);
-    let rank = (settings.quantile * log_density.len() as f64) as usize;
-    let Some(log_threshold) = log_density.get(rank).copied() else {
+    let mut log_ratios =
+        region.log_ratios(draws.theta.rows().into_iter().map(|row| row.to_vec()))?;
+    log_ratios.retain(|value| value.is_finite());
+    log_ratios.sort_by(f64::total_cmp);
+    let rank = (settings.quantile * log_ratios.len() as f64) as usize;
+    let Some(log_threshold) = log_ratios.get(rank).copied() else {
         return Err(posterior.no_mass(settings.draws));
     };
-    let region = Truncation { prior, posterior, coordinates, log_threshold };
+    region.log_threshold = log_threshold;
     let budget = settings.budget.saturating_mul(count);
     let (mut theta, proposed) = region.by_rejection(count, budget, rejection)?;
     let accepted = theta.len();
@@ -141,7 +135,25 @@ pub(super) fn propose(
     Ok(RoundProposal { theta, report })
 }
 
-impl Truncation<'_> {
+/// Where a posterior is not negligible.
+struct Region<'a> {
+    prior: &'a Prior,
+    posterior: &'a Posterior<'a>,
+    coordinates: Coordinates,
+    log_threshold: f64,
+}
+
+impl Region<'_> {
+    /// `ln q(theta | x_o) / p(theta)`, the same in all coordinates.
+    fn log_ratios(&self, theta: impl Iterator<Item = Vec<f64>>) -> Result<Vec<f64>> {
+        let u: Vec<f64> = theta.flat_map(|row| self.coordinates.of(self.prior, &row)).collect();
+        let mut log_ratios = self.posterior.log_densities(&u)?;
+        for (value, u) in log_ratios.iter_mut().zip(u.chunks(self.prior.dim())) {
+            *value -= self.coordinates.log_prior(self.prior, u);
+        }
+        Ok(log_ratios)
+    }
+
     /// Draws of the prior within the region, at most `count`, and how many were looked at, at most
     /// `budget`.
     fn by_rejection(
@@ -155,11 +167,10 @@ impl Truncation<'_> {
         while proposed < budget {
             let rows = CHUNK.min(budget - proposed);
             let drawn: Vec<Vec<f64>> = (0..rows).map(|_| self.prior.draw(&mut rng)).collect();
-            let u: Vec<f64> =
-                drawn.iter().flat_map(|theta| self.coordinates.of(self.prior, theta)).collect();
-            for (theta, log_density) in drawn.into_iter().zip(self.posterior.log_densities(&u)?) {
+            let log_ratios = self.log_ratios(drawn.iter().cloned())?;
+            for (theta, log_ratio) in drawn.into_iter().zip(log_ratios) {
                 proposed += 1;
-                if log_density >= self.log_threshold {
+                if log_ratio >= self.log_threshold {
                     accepted.push(theta);
                 }
                 if accepted.len() == count {
@@ -180,28 +191,21 @@ impl Truncation<'_> {
         while chosen.len() < count {
             let now = groups.min(count - chosen.len());
             let draws = self.posterior.sample(now * among, rng.random())?.theta;
-            let u: Vec<f64> = draws
-                .rows()
-                .into_iter()
-                .flat_map(|row| self.coordinates.of(self.prior, &row.to_vec()))
-                .collect();
-            let log_density = self.posterior.log_densities(&u)?;
-            let weights: Vec<f64> = log_density
-                .iter()
-                .zip(u.chunks(self.prior.dim()))
-                .map(|(log_density, u)| match *log_density >= self.log_threshold {
-                    true => self.coordinates.log_prior(self.prior, u) - log_density,
-                    false => f64::NEG_INFINITY,
-                })
-                .collect();
-            for (group, weights) in weights.chunks(among).enumerate() {
-                let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let weights: Vec<f64> = match largest.is_finite() {
-                    true => weights.iter().map(|weight| (weight - largest).exp()).collect(),
-                    // none within the region: as drawn
-                    false => vec![1.0; among],
+            let log_ratios = self.log_ratios(draws.rows().into_iter().map(|row| row.to_vec()))?;
+            for (group, log_ratios) in log_ratios.chunks(among).enumerate() {
+                // relative to the largest weight there can be within the region
+                let weight = |log_ratio: &f64| match *log_ratio >= self.log_threshold {
+                    true => (self.log_threshold - log_ratio).exp(),
+                    false => 0.0,
                 };
+                let weights: Vec<f64> = log_ratios.iter().map(weight).collect();
                 let sum: f64 = weights.iter().sum();
+                if sum <= 0.0 {
+                    // as drawn: the region holds nearly all of the posterior
+                    chosen.push(draws.row(group * among).to_vec());
+                    effective += 1.0;
+                    continue;
+                }
                 let squares: f64 = weights.iter().map(|weight| weight * weight).sum();
                 effective += sum * sum / squares;
                 let mut left = rng.random::<f64>() * sum;
