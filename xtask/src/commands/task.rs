@@ -113,12 +113,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let choice = if method.is_neural() { arguments.device } else { DeviceChoice::Cpu };
     device::require_program(choice)?;
     let device = flows::open_device(choice)?;
+    let device_name = if device == flows::open_device(DeviceChoice::Cpu)? { "cpu" } else { "wgpu" };
     let study = Study::open(folder, arguments.resume.fresh)?;
     let inference = Inference {
         task: task.as_ref(),
         observation: &observation,
         settings: &settings,
         device: &device,
+        device_name,
         compare: !arguments.no_reference,
     };
     let report = inference.run(&study, folder)?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use sbi::tasks::Task;
 use sbi::{Estimator, Sampling};
 
@@ -30,7 +31,9 @@ pub struct Inference<'a> {
     /// How to infer.
     pub settings: &'a Settings,
     /// Where networks live.
-    pub device: &'a burn::tensor::Device,
+    pub device: &'a Device,
+    /// Its name in results.
+    pub device_name: &'a str,
     /// Whether to compare with the reference posterior.
     pub compare: bool,
 }
@@ -121,7 +124,7 @@ impl Inference<'_> {
             comparison,
             no_reference,
             seconds: steps.seconds,
-            device: fit.as_ref().map(|_| format!("{device:?}")),
+            device: fit.as_ref().map(|_| self.device_name.to_owned()),
             machine: machine(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
@@ -163,15 +166,17 @@ impl Inference<'_> {
                         problem.simulate(workspace)
                     })?;
                 let simulations = steps.note(simulations);
-                let device = format!("{:?}", self.device);
-                steps.study.run("fit", 1, &(once, device), &[&simulations], |workspace| {
-                    problem.fit(once, &simulations.path(SIMULATIONS), workspace)
-                })?
+                steps.study.run(
+                    "fit",
+                    1,
+                    &(once, self.device_name),
+                    &[&simulations],
+                    |workspace| problem.fit(once, &simulations.path(SIMULATIONS), workspace),
+                )?
             }
             Fit::Rounds(rounds) => {
-                let device = format!("{:?}", self.device);
                 let plan = (settings.rounds, settings.simulations_per_round(), seed);
-                let identity = (self.task.name(), rounds, plan, device);
+                let identity = (self.task.name(), rounds, plan, self.device_name);
                 steps.study.run("rounds", 1, &identity, &[observed], |workspace| {
                     problem.fit_in_rounds(rounds, workspace)
                 })?

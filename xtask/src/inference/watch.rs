@@ -90,8 +90,8 @@ impl Training {
 /// Shows draws or transitions.
 #[derive(Default)]
 pub struct Sampling {
-    /// The bar at work, and what is shown on it.
-    bar: Option<(Progress, usize)>,
+    /// The bar at work, with what is shown on it and its end.
+    bar: Option<(Progress, usize, usize)>,
 }
 
 impl Sampling {
@@ -103,8 +103,8 @@ impl Sampling {
                 SampleStage::Chains { .. } => "chains",
                 SampleStage::Direct | SampleStage::Start => "draws",
             };
-            let (progress, shown) =
-                self.bar.get_or_insert_with(|| (Progress::new(label, total), 0));
+            let (progress, shown, _) =
+                self.bar.get_or_insert_with(|| (Progress::new(label, total), 0, total));
             progress.advance(now.done.saturating_sub(*shown));
             *shown = now.done;
             if let SampleStage::Chains { batches } = now.stage {
@@ -114,9 +114,10 @@ impl Sampling {
         ControlFlow::Continue(())
     }
 
-    /// The last draw is made.
+    /// The last draws are made, of which nothing was heard.
     pub fn finish(self) {
-        if let Some((progress, _)) = self.bar {
+        if let Some((progress, shown, total)) = self.bar {
+            progress.advance(total.saturating_sub(shown));
             progress.finish();
         }
     }
