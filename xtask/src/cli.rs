@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use lognormal_sim::{Cosmology, ShiftConfig, ShiftTable, Survey};
 
-use crate::commands::{benchmark, ci, density, posterior, report, simulate, spectra, test, tidy};
+use crate::commands::{
+    benchmark, ci, density, posterior, report, simulate, spectra, task, test, tidy,
+};
 
 /// Full-field inference for weak lensing: simulate tomographic convergence maps, and draw the
 /// posterior of the cosmological parameters from every pixel of them.
@@ -42,6 +44,8 @@ pub enum Command {
     Density(density::Arguments),
     /// Posterior of a map of yours, from the full field or from its power spectra
     Posterior(posterior::Arguments),
+    /// Infer the parameters of a problem with a known answer, by a method of choice
+    Task(task::Arguments),
     /// Draw the report of a finished study or posterior again
     Report(report::Arguments),
     /// Run the tests of the workspace
@@ -64,6 +68,7 @@ impl Command {
             Self::Spectra(arguments) => spectra::run(&arguments),
             Self::Density(arguments) => density::run(&arguments),
             Self::Posterior(arguments) => posterior::run(&arguments),
+            Self::Task(arguments) => task::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
             Self::Test(arguments) => test::run(&arguments),
             Self::Ci => ci::run(),

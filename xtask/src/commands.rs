@@ -7,5 +7,6 @@ pub mod posterior;
 pub mod report;
 pub mod simulate;
 pub mod spectra;
+pub mod task;
 pub mod test;
 pub mod tidy;

@@ -1,4 +1,4 @@
-//! Where tensors live, and a program that can reach it.
+//! A program that can reach the device asked for.
 //!
 //! GPU support multiplies the time of the build by four, so that it is left out until it is asked
 //! for: then the program builds itself again with it and goes on as that.
@@ -7,46 +7,30 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use flows::DeviceChoice;
 
 use crate::commands::test::source_tree;
 
-/// The device asked for.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceChoice {
-    /// The processor
-    #[default]
-    Cpu,
-    /// A GPU, through wgpu
-    Wgpu,
-    /// A GPU if there is one, otherwise the processor
-    Auto,
+/// Goes on only in a program that can serve the choice. If this one cannot, it is built with GPU
+/// support and started with the same arguments in place of this one, so that nothing may have been
+/// begun before.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub fn require_program(choice: DeviceChoice) -> Result<()> {
+    if is_served(choice, cfg!(feature = "wgpu")) {
+        return Ok(());
+    }
+    eprintln!(
+        "building with GPU support (feature wgpu): the first time takes about 20 minutes of \
+         processor time"
+    );
+    become_program(rebuilding(std::env::args_os().skip(1)))
 }
 
-impl DeviceChoice {
-    /// Goes on only in a program that can serve the choice. If this one cannot, it is built with
-    /// GPU support and started with the same arguments in place of this one, so that nothing may
-    /// have been begun before.
-    ///
-    /// # Errors
-    /// If cargo cannot be started.
-    pub fn require_program(self) -> Result<()> {
-        if self.is_served(cfg!(feature = "wgpu")) {
-            return Ok(());
-        }
-        eprintln!(
-            "building with GPU support (feature wgpu): the first time takes about 20 minutes of \
-             processor time"
-        );
-        become_program(rebuilding(std::env::args_os().skip(1)))
-    }
-
-    /// True if a program with or without GPU support can serve the choice.
-    fn is_served(self, gpu: bool) -> bool {
-        gpu || self == Self::Cpu
-    }
+/// True if a program with or without GPU support can serve the choice.
+fn is_served(choice: DeviceChoice, gpu: bool) -> bool {
+    gpu || choice == DeviceChoice::Cpu
 }
 
 /// The command that builds the program with GPU support and runs it.
@@ -82,8 +66,8 @@ mod tests {
         for (choice, without) in
             [(DeviceChoice::Cpu, true), (DeviceChoice::Wgpu, false), (DeviceChoice::Auto, false)]
         {
-            assert_eq!(choice.is_served(false), without, "{choice:?}");
-            assert!(choice.is_served(true), "{choice:?}");
+            assert_eq!(is_served(choice, false), without, "{choice:?}");
+            assert!(is_served(choice, true), "{choice:?}");
         }
     }
 

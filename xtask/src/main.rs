@@ -3,10 +3,10 @@
 mod arrays;
 mod cli;
 mod commands;
-#[expect(dead_code, reason = "for commands that work with tensors")]
 mod device;
 mod explicit;
 mod files;
+mod inference;
 mod lensing;
 mod machine;
 mod plot;

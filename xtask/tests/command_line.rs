@@ -63,6 +63,7 @@ impl Folder {
 fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
     let folder = Folder::new();
     let spectra = "spectra --ell 10,100 --out cl.npz --params";
+    let moons = "task two-moons --observation-seed 1 --out r --method";
     let cases = [
         ("benchmrk", 2, "benchmark"),
         ("spectra --params fiducial --out cl.npz", 2, "--ell"),
@@ -85,6 +86,22 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         ("benchmark --shard 2/2", 2, "numbered from 0"),
         ("benchmark --shard 0/2 --fresh", 2, "--fresh"),
         ("report nowhere", 1, "benchmark"),
+        ("task", 2, "NAME"),
+        ("task two-moons --method npe --out r", 2, "--observation"),
+        ("task two-moons --observation-seed 1 --observation y.npy --method npe --out r", 2, "cannot be used with"),
+        ("task two-moons --observation-seed 1 --method magic --out r", 2, "fmpe"),
+        ("task three-moons --observation-seed 1 --method npe --out r", 1, "two-moons, gaussian"),
+        ("task two-moons --observation none.npy --method npe --out r", 1, "none.npy"),
+        (&format!("{moons} npe --budget 1"), 2, "--budget"),
+        (&format!("{moons} npe --budget 0"), 2, "--budget"),
+        (&format!("{moons} snpe --budget 9"), 1, "2 simulations in each of 5 rounds"),
+        (&format!("{moons} npe --score-weight=-1"), 2, "zero or a positive number"),
+        (&format!("{moons} npe --score-weight NaN"), 2, "zero or a positive number"),
+        (&format!("{moons} fmpe --score-weight 1"), 1, "has no use with the method fmpe"),
+        (&format!("{moons} nuts --flow affine"), 1, "has no use with the method nuts"),
+        (&format!("{moons} npe --rounds 3"), 1, "has no use with the method npe"),
+        (&format!("{moons} npe --flow rigid"), 2, "autoregressive-spline"),
+        (&format!("{moons} npe --device tpu"), 2, "cpu, wgpu or auto"),
     ];
     for (words, code, expected) in cases {
         let (found, message) = folder.fails(words);
@@ -285,4 +302,87 @@ fn the_posterior_of_a_users_map_is_written() {
             assert!(folder.path(method).join(file).exists(), "{method}: {file}");
         }
     }
+}
+
+#[test]
+fn observations_that_do_not_fit_a_task_are_refused_before_any_work() {
+    let folder = Folder::new();
+    let counts: Vec<f64> = (0..20).map(|i| 1.0 + f64::from(i)).collect();
+    folder.save("turned.npy", &[2, 10], &counts);
+    folder.save("short.npy", &[10, 1], &counts[..10]);
+    let mut hole = counts.clone();
+    hole[3] = f64::NAN;
+    folder.save("hole.npy", &[10, 2], &hole);
+    for (name, expected) in [
+        ("turned", "(time, population) has shape [2, 10], expected [10, 2]"),
+        ("short", "has shape [10, 1], expected [10, 2]"),
+        ("hole", "[3] is NaN"),
+    ] {
+        let (code, message) = folder.fails(&format!(
+            "task lotka-volterra-fixed --observation {name}.npy --method npe --out r"
+        ));
+        assert!(code == 1 && message.contains(expected), "{name}: {message}");
+    }
+    assert!(!folder.path("r").exists(), "nothing was begun");
+
+    fs::write(folder.path("file"), "").expect("the folder is writable");
+    let (code, message) =
+        folder.fails("task two-moons --observation-seed 1 --method npe --out file/below");
+    assert!(code == 1 && message.contains("--out"), "{message}");
+}
+
+#[test]
+fn tasks_are_listed_with_their_dimensions() {
+    let folder = Folder::new();
+    let output = folder.run("task --list");
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let row = |name: &str| -> Vec<String> {
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_default().split_whitespace().map(String::from).collect()
+    };
+    for (name, parameters, observables) in
+        [("two-moons", "2", "2"), ("slcp", "5", "8"), ("lotka-volterra-latent", "4", "20")]
+    {
+        assert_eq!(row(name)[1..3], [parameters, observables], "{text}");
+    }
+}
+
+#[test]
+fn a_task_is_inferred_and_repeated_without_work() {
+    let folder = Folder::new();
+    let sizes = "--budget 300 --steps 60 --draws 200 --seed 3";
+    let words = format!(
+        "task two-moons --observation-seed 1 --method npe --flow affine {sizes} --out moons"
+    );
+    folder.succeeds(&words);
+    let read = |file: &str| fs::read(folder.path("moons").join(file)).expect("it was written");
+    for file in ["report.html", "references.bib", "estimator.safetensors"] {
+        assert!(!read(file).is_empty(), "{file}");
+    }
+    let (samples, diagnostics) = (read("samples.npz"), read("diagnostics.json"));
+    let text = String::from_utf8_lossy(&diagnostics).into_owned();
+    for part in ["\"simulator_calls\": 300", "\"accuracy\"", "\"leakage\"", "\"all_steps\""] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    let message = folder.succeeds(&words);
+    assert!(!message.contains("steps done"), "nothing is made again: {message}");
+    assert!(read("samples.npz") == samples && read("diagnostics.json") == diagnostics);
+
+    // another seed of the same budget makes other simulations
+    folder.succeeds(&words.replace("--seed 3", "--seed 4 --no-reference"));
+    assert!(read("samples.npz") != samples);
+    let text = String::from_utf8_lossy(&read("diagnostics.json")).into_owned();
+    assert!(text.contains("\"comparison\": null"), "{text}");
+}
+
+#[test]
+fn the_reference_posterior_of_a_users_observation_is_written() {
+    let folder = Folder::new();
+    folder.save("x.npy", &[1, 2], &[0.1, -0.2]);
+    folder.succeeds("task two-moons --observation x.npy --method nuts --draws 150 --out moons");
+    for file in ["samples.npz", "diagnostics.json", "report.html"] {
+        assert!(folder.path("moons").join(file).exists(), "{file}");
+    }
+    assert!(!folder.path("moons/estimator.safetensors").exists());
 }

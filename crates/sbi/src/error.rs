@@ -166,7 +166,7 @@ pub enum Error {
          {step:e} is still too long for a tolerance of {tolerance:e}; train longer, or raise the \
          tolerance"
     )]
-    Ode {
+    Transport {
         /// Time, from 0 (noise) to 1 (posterior).
         time: f64,
         /// Last step tried.

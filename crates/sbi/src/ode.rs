@@ -46,7 +46,7 @@ const ERROR: [f64; 7] = [
 /// with the steps held as they were.
 ///
 /// # Errors
-/// [`Error::Ode`] when the rate is not finite or the step becomes too short, and what `rate`
+/// [`Error::Transport`] when the rate is not finite or the step becomes too short, and what `rate`
 /// returns.
 pub(crate) fn integrate(
     mut rate: impl FnMut(f64, &Var) -> Result<Var>,
@@ -82,10 +82,10 @@ pub(crate) fn integrate(
         let factor = 0.9 * error.max(1e-8).powf(-0.2);
         step *= if factor.is_nan() { 0.2 } else { factor.clamp(0.2, 5.0) };
         if step.abs() < 1e-7 * span.abs() {
-            return Err(Error::Ode { time, step, tolerance });
+            return Err(Error::Transport { time, step, tolerance });
         }
     }
-    Err(Error::Ode { time, step, tolerance })
+    Err(Error::Transport { time, step, tolerance })
 }
 
 /// `step * sum_i weight_i stage_i`.
@@ -162,6 +162,9 @@ mod tests {
         let rate = |_: f64, y: &Var| Ok(y.square());
         let start = Var::constant(column([1.0, 0.5, 0.1]));
         let error = integrate(rate, start, [0.0, 3.0], 1e-4).unwrap_err();
-        assert!(matches!(error, Error::Ode { time, .. } if (0.9..1.1).contains(&time)), "{error}");
+        assert!(
+            matches!(error, Error::Transport { time, .. } if (0.9..1.1).contains(&time)),
+            "{error}"
+        );
     }
 }

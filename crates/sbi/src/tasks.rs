@@ -76,6 +76,16 @@ pub trait Task: Send + Sync {
         Ok(Observation { theta, x })
     }
 
+    /// The observables `[observable]` of an array of this shape, elements in C order. By default any
+    /// shape with the right number of elements is one; tasks whose data have axes say which.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for any other array; [`Error::NotFinite`] for one with NaN or infinities.
+    fn arrange(&self, shape: &[usize], values: Vec<f64>) -> Result<Vec<f64>> {
+        require_array(shape, &values, &[self.simulator().observables()])?;
+        Ok(values)
+    }
+
     /// Draws `[draw, parameter]` from the posterior given `x: [observable]`: independent, or nearly
     /// so where a Markov chain had to be used (it is thinned, and refused unless it has converged).
     ///
@@ -119,6 +129,16 @@ pub fn find(name: &str) -> Result<Box<dyn Task>> {
             Err(Error::UnknownTask { name: name.to_owned(), known })
         }
     }
+}
+
+/// Refuses an array with another number of elements than an `expected` one, or that is not finite.
+fn require_array(shape: &[usize], values: &[f64], expected: &[usize]) -> Result<()> {
+    let count: usize = expected.iter().product();
+    if values.len() != count || shape.iter().product::<usize>() != count {
+        let (what, expected) = ("observation".to_owned(), expected.to_vec());
+        return Err(Error::Shape { what, expected, found: shape.to_vec() });
+    }
+    require_observation(values, count)
 }
 
 /// Refuses observables of the wrong number, or that are not finite.

@@ -6,7 +6,8 @@
 //! independent log-normal noise with standard deviation 0.1 of the logarithm. The prior of
 //! (alpha, beta, gamma, delta) is log-normal with locations (-0.125, -3, -0.125, -3) and scale 0.5.
 //!
-//! *Observables.* The ten counts of prey, then the ten of predators.
+//! *Observables.* The ten counts of prey, then the ten of predators. Data are arrays `[time,
+//! population]`, as in the published code.
 
 use autodiff::{Dual, Real};
 use ndarray::Array2;
@@ -14,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::predator_prey::{Rates, log_populations};
-use super::{Task, TaskSimulator, posterior, require_observation};
+use super::{Task, TaskSimulator, posterior, require_array, require_observation};
 use crate::error::{Error, Result};
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
@@ -202,6 +203,20 @@ impl Task for LotkaVolterra {
         self
     }
 
+    /// Counts `[10, 2]` (time, population) with prey first, or the 20 observables as they are.
+    fn arrange(&self, shape: &[usize], values: Vec<f64>) -> Result<Vec<f64>> {
+        require_array(shape, &values, &[TIMES, 2])?;
+        match shape {
+            [n] if *n == 2 * TIMES => Ok(values),
+            [TIMES, 2] => Ok((0..2 * TIMES).map(|i| values[2 * (i % TIMES) + i / TIMES]).collect()),
+            _ => Err(Error::Shape {
+                what: "observation (time, population)".into(),
+                expected: vec![TIMES, 2],
+                found: shape.to_vec(),
+            }),
+        }
+    }
+
     /// By the no-U-turn sampler in the normal coordinates of the parameters and, if latent, of the
     /// initial populations.
     fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
@@ -292,5 +307,25 @@ mod tests {
         }
         assert!(mean.abs() < 4.0 * 0.1 / (2.0 * n as f64).sqrt(), "{mean}");
         assert!((square.sqrt() / 0.1 - 1.0).abs() < 0.05, "{}", square.sqrt());
+    }
+
+    #[test]
+    fn data_are_time_by_population_and_nothing_else() {
+        let task = LotkaVolterra::new(Start::Fixed);
+        // prey 0, 1, .., 9, predators 100, 101, .., 109
+        let table: Vec<f64> = (0..10).flat_map(|t| [f64::from(t), f64::from(100 + t)]).collect();
+        let x = task.arrange(&[10, 2], table.clone()).expect("the documented shape");
+        let expected: Vec<f64> = (0..10).chain(100..110).map(f64::from).collect();
+        assert_eq!(x, expected);
+        assert_eq!(task.arrange(&[20], expected.clone()).expect("the observables"), expected);
+        for shape in [&[2, 10][..], &[20, 1], &[2, 2, 5], &[19], &[10, 3]] {
+            let values = vec![1.0; shape.iter().product()];
+            let error = task.arrange(shape, values).expect_err("another shape").to_string();
+            assert!(error.contains("expected [10, 2]"), "{error}");
+        }
+        let mut hole = table;
+        hole[3] = f64::NAN;
+        let error = task.arrange(&[10, 2], hole).expect_err("a hole");
+        assert!(matches!(error, Error::NotFinite { index: 3, .. }), "{error}");
     }
 }

@@ -1,0 +1,255 @@
+//! What there is to know about an inference besides its draws; written as `diagnostics.json`.
+
+use flows::training::{TrainingEnd, TrainingReport};
+use sbi::Sampling;
+use sbi::rounds::RoundReport;
+use serde::Serialize;
+
+use super::comparison::{Comparison, Moments};
+use super::method::Settings;
+use super::observation::Observation;
+use super::steps::SamplingRecord;
+use crate::report::{Grade, Verdict};
+
+/// Everything about an inference.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diagnostics {
+    /// Name of the task.
+    pub task: String,
+    /// What is wrong or doubtful, in words.
+    pub warnings: Vec<String>,
+    /// How it was inferred.
+    pub settings: Settings,
+    /// From what.
+    pub observation: Observation,
+    /// Mean and standard deviation of each parameter.
+    pub parameters: Vec<Moments>,
+    /// Calls of the simulator.
+    pub simulator_calls: u64,
+    /// Those of them that gave nothing to learn from.
+    pub dropped_simulations: u64,
+    /// Each round of methods that have rounds.
+    pub rounds: Vec<RoundReport>,
+    /// The training of each network that the draws are from.
+    pub training: Vec<TrainingReport>,
+    /// How the draws were made; none for those of the reference posterior.
+    pub sampling: Option<SamplingRecord>,
+    /// Against the reference posterior, if that was wanted and can be had.
+    pub comparison: Option<Comparison>,
+    /// Why there is no comparison, if one was wanted.
+    pub no_reference: Option<String>,
+    /// Wall time of each part in seconds.
+    pub seconds: Vec<Part>,
+    /// The device of the networks.
+    pub device: Option<String>,
+    /// The machine.
+    pub machine: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// A part of the work.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// Which.
+    pub name: String,
+    /// How long the run that finished it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Fractions of draws outside the prior up to which leakage is harmless, and up to which the rest
+/// may still be of use.
+const LEAKAGE: (f64, f64) = (0.01, 0.3);
+/// Split R-hat of chains, likewise; loose, for modes that chains do not travel between.
+const R_HAT: (f64, f64) = (1.05, 1.5);
+/// Independent draws that summaries need (Vehtari et al. 2021, arXiv:1903.08008).
+const EFFECTIVE: f64 = 400.0;
+/// Deviation of the observation, in standard units, beyond which networks extrapolate.
+const DEVIATION: f64 = 5.0;
+/// Excess of the accuracy of the classifier over its null, likewise.
+const EXCESS: (f64, f64) = (0.05, 0.2);
+/// Offset of a mean in standard deviations of the reference, likewise.
+const OFFSET: (f64, f64) = (0.2, 0.5);
+/// Logarithm of the ratio of standard deviations, likewise.
+const LOG_RATIO: (f64, f64) = (0.15, 0.4);
+
+/// The grade of a number that should be small.
+fn grade(value: f64, (good, doubtful): (f64, f64)) -> Grade {
+    if value <= good {
+        Grade::Good
+    } else if value <= doubtful {
+        Grade::Doubtful
+    } else {
+        Grade::Bad
+    }
+}
+
+impl Diagnostics {
+    /// Judgements of everything that can be judged, in words with their numbers.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        if let Some(comparison) = &self.comparison {
+            verdicts.push(classifier_verdict(comparison));
+            verdicts.extend(moments_verdict(&self.parameters, &comparison.reference));
+        }
+        if let Some(reason) = &self.no_reference {
+            verdicts.push(Verdict { grade: Grade::Doubtful, text: reason.clone() });
+        }
+        if let Some(SamplingRecord { sampling, largest_deviation }) = &self.sampling {
+            verdicts.push(sampling_verdict(sampling));
+            verdicts.push(deviation_verdict(*largest_deviation));
+        }
+        verdicts.extend(self.training.iter().map(training_verdict));
+        if self.dropped_simulations > 0 {
+            let (dropped, calls) = (self.dropped_simulations, self.simulator_calls);
+            verdicts.push(Verdict {
+                grade: grade(dropped as f64 / calls as f64, (0.01, 0.2)),
+                text: format!(
+                    "{dropped} of {calls} simulations failed or were not finite and were left \
+                     out: what is learnt is the posterior given that a simulation succeeds"
+                ),
+            });
+        }
+        verdicts
+    }
+}
+
+fn classifier_verdict(Comparison { draws, c2st, .. }: &Comparison) -> Verdict {
+    let (excess, error) = c2st.excess().unwrap_or((c2st.accuracy - 0.5, c2st.error));
+    let grade = grade(excess - 2.0 * error, EXCESS);
+    let finding = match grade {
+        _ if excess < 2.0 * error => "cannot be told from",
+        Grade::Good => "is close to",
+        Grade::Doubtful => "differs visibly from",
+        Grade::Bad => "is far from",
+    };
+    let null = c2st.null.as_ref().map_or(String::new(), |null| {
+        format!("; equal posteriors would give {:.3} ± {:.3}", null.mean, null.sd)
+    });
+    let text = format!(
+        "It {finding} the reference: a classifier tells {draws} draws of each apart with an \
+         accuracy (C2ST) of {:.3} ± {:.3}{null}",
+        c2st.accuracy, c2st.error
+    );
+    Verdict { grade, text }
+}
+
+/// The parameter that is worst in its mean or standard deviation.
+fn moments_verdict(found: &[Moments], reference: &[Moments]) -> Option<Verdict> {
+    let pairs = || found.iter().zip(reference);
+    let offset = |(a, b): (&Moments, &Moments)| ((a.mean - b.mean) / b.sd).abs();
+    let log_ratio = |(a, b): (&Moments, &Moments)| (a.sd / b.sd).ln();
+    let mean = pairs().max_by(|a, b| offset(*a).total_cmp(&offset(*b)))?;
+    let sd = pairs().max_by(|a, b| log_ratio(*a).abs().total_cmp(&log_ratio(*b).abs()))?;
+    let grade = grade(offset(mean), OFFSET).max(grade(log_ratio(sd).abs(), LOG_RATIO));
+    let text = format!(
+        "Means are off by at most {:.2} standard deviations of the reference ({}), standard \
+         deviations by at most {:+.0} % ({})",
+        offset(mean),
+        mean.0.name,
+        100.0 * log_ratio(sd).exp_m1(),
+        sd.0.name
+    );
+    Some(Verdict { grade, text })
+}
+
+fn sampling_verdict(sampling: &Sampling) -> Verdict {
+    match sampling {
+        Sampling::Direct { proposed, leakage } => Verdict {
+            grade: grade(*leakage, LEAKAGE),
+            text: format!(
+                "Leakage {:.2} %: of {proposed} independent draws so many lay outside the prior",
+                100.0 * leakage
+            ),
+        },
+        Sampling::Chains { chains, stuck, gradients, divergences, effective, r_hat, .. } => {
+            let few = if *effective < EFFECTIVE { Grade::Doubtful } else { Grade::Good };
+            let stuck = match stuck.len() {
+                0 => String::new(),
+                count => format!(", {count} of them stuck and left out"),
+            };
+            Verdict {
+                grade: grade(*r_hat, R_HAT).max(few),
+                text: format!(
+                    "{chains} chains{stuck}: R-hat at most {r_hat:.3}, {effective:.0} effective \
+                     draws, {divergences} divergences, {gradients} gradients of the networks"
+                ),
+            }
+        }
+    }
+}
+
+fn deviation_verdict(deviation: f64) -> Verdict {
+    let (grade, place) =
+        if deviation <= DEVIATION { (Grade::Good, "within") } else { (Grade::Doubtful, "outside") };
+    Verdict {
+        grade,
+        text: format!(
+            "The observation lies {place} the simulations: at most {deviation:.1} of their \
+             standard units from their centre"
+        ),
+    }
+}
+
+fn training_verdict(report: &TrainingReport) -> Verdict {
+    let best = report.best_point();
+    let loss = best.validation.map_or(String::new(), |loss| format!(", validation loss {loss:.4}"));
+    let (grade, end) = match report.end {
+        TrainingEnd::Converged => (Grade::Good, "Training converged"),
+        TrainingEnd::AllSteps => {
+            (Grade::Doubtful, "Training used all its steps, and more might improve it")
+        }
+    };
+    Verdict {
+        grade,
+        text: format!(
+            "{end}: weights of step {} (epoch {:.0}) kept{loss}, with {} simulations for training \
+             and {} for validation",
+            best.step, best.epoch, report.training_rows, report.validation_rows
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics::{C2st, C2stNull};
+
+    fn comparison(accuracy: f64) -> Comparison {
+        let null = C2stNull { mean: 0.5, sd: 0.01, accuracies: vec![0.49, 0.51] };
+        let c2st = C2st {
+            accuracy,
+            error: 0.01,
+            repetition_error: 0.0,
+            sampling_error: 0.01,
+            accuracies: vec![accuracy],
+            null: Some(null),
+        };
+        Comparison { draws: 100, c2st, reference: Vec::new() }
+    }
+
+    #[test]
+    fn words_follow_the_numbers() {
+        for (accuracy, expected, words) in [
+            (0.50, Grade::Good, "cannot be told from"),
+            (0.55, Grade::Good, "is close to"),
+            (0.65, Grade::Doubtful, "differs visibly from"),
+            (0.95, Grade::Bad, "is far from"),
+        ] {
+            let verdict = classifier_verdict(&comparison(accuracy));
+            assert_eq!(verdict.grade, expected, "{accuracy}");
+            assert!(verdict.text.contains(words), "{}", verdict.text);
+        }
+    }
+
+    #[test]
+    fn the_worst_parameter_is_named() {
+        let moments = |name: &str, mean, sd| Moments { name: name.into(), mean, sd };
+        let reference = [moments("a", 0.0, 1.0), moments("b", 1.0, 2.0)];
+        let found = [moments("a", 0.1, 0.5), moments("b", 2.0, 2.0)];
+        let verdict = moments_verdict(&found, &reference).expect("there are parameters");
+        assert_eq!(verdict.grade, Grade::Bad);
+        assert!(verdict.text.contains("0.50 standard deviations"), "{}", verdict.text);
+        assert!(verdict.text.contains("(b), ") && verdict.text.contains("-50 % (a)"));
+    }
+}
