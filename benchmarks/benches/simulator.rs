@@ -3,7 +3,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lognormal_sim::{Cosmology, LatentDensity, Randomness, Simulator, Survey, WhitenedDensity};
+use lognormal_sim::{
+    Cosmology, LatentDensity, LatentGradient, Randomness, Simulator, Survey, WhitenedDensity,
+};
 
 fn simulator(c: &mut Criterion) {
     let simulator = Simulator::new(Survey::preset("lsst_y10").expect("preset")).expect("survey");
@@ -22,8 +24,11 @@ fn simulator(c: &mut Criterion) {
     let map: Vec<f64> = simulator.simulate(&cosmology, 1, 0, true).expect("map");
     let latents: Vec<f64> = Randomness::new(2, 0).normals(simulator.map_len());
     let density = LatentDensity::new(&simulator, map.clone()).expect("density");
+    let mut point = LatentGradient::default();
     c.bench_function("joint density, value and gradient", |b| {
-        b.iter(|| density.evaluate(black_box(&cosmology), &latents).expect("gradient"));
+        b.iter(|| {
+            density.evaluate_into(black_box(&cosmology), &latents, &mut point).expect("gradient");
+        });
     });
     let mut whitened = WhitenedDensity::new(&simulator, map).expect("density");
     let mut gradient = vec![0.0; latents.len()];

@@ -195,7 +195,8 @@ fn interleave(even: &[Lanes], odd: &[Lanes], x: &mut [Lanes]) {
         pair[0] = even;
         pair[1] = odd;
     }
-    if let (Some(last), Some(&even)) = (x.chunks_exact_mut(2).into_remainder().first_mut(), even.last())
+    if let (Some(last), Some(&even)) =
+        (x.chunks_exact_mut(2).into_remainder().first_mut(), even.last())
     {
         *last = even;
     }

@@ -38,8 +38,8 @@ fn sources(z_max: f64) -> Sources {
     Sources { gals_per_arcmin2: vec![5.4; bins.len()], bins, edges: Vec::new() }
 }
 
-/// Cosmologies over the prior and at its corners: those of the tables and extreme ones.
-fn extreme_cosmologies() -> Vec<Cosmology> {
+/// Extreme cosmologies at the corners of the prior and beyond.
+fn corners() -> Vec<Cosmology> {
     let corners = [
         [0.01, 0.0492, 0.831, 0.6727, 0.9645, -1.0],
         [0.03, 0.06, 0.45, 0.5, 0.75, -0.3],
@@ -49,8 +49,12 @@ fn extreme_cosmologies() -> Vec<Cosmology> {
         [0.7, 0.07, 1.2, 0.6, 0.75, -0.4],
         [0.12, 0.06, 0.35, 0.6, 0.9, -0.6],
     ];
-    let corners = corners.iter().map(|p| Cosmology::from_parameters(p).unwrap());
-    cosmologies().into_iter().chain(corners).collect()
+    corners.iter().map(|p| Cosmology::from_parameters(p).unwrap()).collect()
+}
+
+/// Cosmologies over the prior and at its corners: those of the tables and extreme ones.
+fn extreme_cosmologies() -> Vec<Cosmology> {
+    cosmologies().into_iter().chain(corners()).collect()
 }
 
 /// Largest relative difference of two arrays.
