@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, Tensor, activation};
 
 use super::Var;
+use super::host::{Pointwise, Sigmoid, Silu, Sin, Tanh, evaluate};
 
 impl Var {
     /// Applies a function of each entry, given its values and its first derivatives. The
@@ -10,6 +11,30 @@ impl Var {
     #[must_use]
     pub fn chain(&self, value: Tensor<2>, derivative: Tensor<2>) -> Self {
         self.unary(value, move |adjoint| adjoint * derivative.clone())
+    }
+
+    /// A function whose derivatives are known in numbers: `y_0 + y'_0 (x - x_0)` about the present
+    /// `x_0 = x`, which has the right value and derivative for burn, and likewise for the derivative
+    /// that the tape uses. `None` where the numbers are not at hand.
+    fn pointwise<F: Pointwise>(&self) -> Option<Self> {
+        let x = self.value();
+        let recorded = self.is_recorded();
+        if !x.is_tracked() {
+            if !recorded {
+                return evaluate::<F, 1>(x).map(|[value]| Self::constant(value));
+            }
+            let [value, slope] = evaluate::<F, 2>(x)?;
+            return Some(self.unary(value, move |adjoint| adjoint * slope.clone()));
+        }
+        let nothing = x.clone() - x.clone().inner();
+        if !recorded {
+            let [value, slope] = evaluate::<F, 2>(x)?;
+            return Some(Self::constant(nothing * slope + value));
+        }
+        let [value, slope, bend] = evaluate::<F, 3>(x)?;
+        let value = nothing.clone() * slope.clone() + value;
+        let slope = nothing * bend + slope;
+        Some(self.unary(value, move |adjoint| adjoint * slope.clone()))
     }
 
     /// `e^x`.
@@ -50,6 +75,9 @@ impl Var {
     /// Sine.
     #[must_use]
     pub fn sin(&self) -> Self {
+        if let Some(found) = self.pointwise::<Sin>() {
+            return found;
+        }
         let x = self.value().clone();
         self.unary(x.clone().sin(), move |adjoint| adjoint * x.clone().cos())
     }
@@ -57,6 +85,9 @@ impl Var {
     /// Hyperbolic tangent.
     #[must_use]
     pub fn tanh(&self) -> Self {
+        if let Some(found) = self.pointwise::<Tanh>() {
+            return found;
+        }
         let value = self.value().clone().tanh();
         self.unary(value.clone(), move |adjoint| adjoint.clone() - adjoint * value.clone().square())
     }
@@ -64,6 +95,9 @@ impl Var {
     /// `1 / (1 + e^-x)`.
     #[must_use]
     pub fn sigmoid(&self) -> Self {
+        if let Some(found) = self.pointwise::<Sigmoid>() {
+            return found;
+        }
         let value = activation::sigmoid(self.value().clone());
         self.unary(value.clone(), move |adjoint| adjoint * (value.clone() - value.clone().square()))
     }
@@ -86,6 +120,9 @@ impl Var {
     /// `x sigmoid(x)`.
     #[must_use]
     pub fn silu(&self) -> Self {
+        if let Some(found) = self.pointwise::<Silu>() {
+            return found;
+        }
         let x = self.value().clone();
         let gate = activation::sigmoid(x.clone());
         let value = x * gate.clone();

@@ -13,6 +13,7 @@
 mod arithmetic;
 mod device;
 mod elementary;
+mod host;
 mod implicit;
 mod linear;
 mod shape;

@@ -155,6 +155,11 @@ impl Var {
         Self { value, node }
     }
 
+    /// True if a tape differentiates with respect to it.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.node.is_some()
+    }
+
     /// Where it was recorded; `None` for a constant.
     pub(super) fn node(&self) -> Option<Node> {
         self.node.clone()
