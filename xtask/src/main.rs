@@ -7,12 +7,12 @@ mod commands;
 mod device;
 mod explicit;
 mod files;
+mod gradients;
 mod lensing;
 mod machine;
 mod plot;
 mod prior;
 mod progress;
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the studies of published papers"))]
 mod published;
 mod report;
 mod sampling;

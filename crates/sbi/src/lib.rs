@@ -8,6 +8,7 @@ mod network;
 mod nle;
 mod npe;
 mod observables;
+mod pairs;
 mod posterior;
 pub mod prior;
 mod score;

@@ -65,17 +65,7 @@ impl<'a> Posterior<'a> {
 
     /// `ln q(u | y)` `[rows, 1]` of coordinates, averaged over the ensemble as densities.
     fn log_density(&self, u: &Var) -> Var {
-        let rows = u.dims()[0];
-        let y = self.y.clone().repeat_dim(0, rows);
-        let members: Vec<Var> =
-            self.estimator.networks.iter().map(|network| network.log_density(u, &y)).collect();
-        match members.as_slice() {
-            [only] => only.clone(),
-            several => {
-                let all: Vec<&Var> = several.iter().collect();
-                Var::concat(&all).log_sum_exp() - (several.len() as f32).ln()
-            }
-        }
+        self.estimator.log_density(u, &self.y.clone().repeat_dim(0, u.dims()[0]))
     }
 
     /// Log densities of coordinates `u` `[row][parameter]` and their gradients of the same shape.
