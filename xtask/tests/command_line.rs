@@ -283,15 +283,15 @@ const TINY_GRADIENTS: &str = "name = 'tiny'\n\
     [lotka_volterra.compressor]\nsimulations = 40\nsummaries = 4\ninput = 'thousands'\n\
     hidden = [8]\nflow = { family = 'affine', layers = 2, hidden = [8] }\n\
     training = { max_steps = 6, batch = 8, evaluate_every = 2 }\n\
-    [[lotka_volterra.method]]\ndata = 'summaries'\n\
+    [[lotka_volterra.method]]\nestimate = 'posterior'\ndata = 'summaries'\n\
     flow = { family = 'affine', layers = 2, hidden = [8] }\n\
     fit = { training = { max_steps = 6, batch = 8, evaluate_every = 2 } }\n\
     [lotka_volterra.method.grid]\nname = 'NPE'\npublished = 'npe'\n\
     score_weights = [0.0, 1e-7]\nsimulations = [20]\nruns = 1\n\
-    [[lotka_volterra.method]]\ndata = 'all-counts'\n\
+    [[lotka_volterra.method]]\nestimate = 'likelihood'\ndata = 'summaries'\n\
     flow = { family = 'affine', layers = 2, hidden = [8] }\n\
-    fit = { training = { max_steps = 6, batch = 8, evaluate_every = 2 }, members = 2 }\n\
-    [lotka_volterra.method.grid]\nname = 'all counts'\n\
+    fit = { training = { max_steps = 6, batch = 8, evaluate_every = 2 } }\n\
+    [lotka_volterra.method.grid]\nname = 'NLE'\n\
     score_weights = [0.0]\nsimulations = [20]\nruns = 1\n";
 
 /// What the trainings of a study measured, by the name of their folder.

@@ -120,7 +120,44 @@ pub enum Error {
         /// Largest standardised deviation of the observation.
         deviation: f64,
     },
-    /// A chain failed.
+    /// The posterior is so narrow, or its density so wild, that it is not reached from the prior.
+    #[error(
+        "after {stages} stages of tempering only the power {reached:.1e} of the likelihood is \
+         reached: is the observation far outside the simulations (largest deviation {deviation:.1} \
+         standard units)? Simulations near it help"
+    )]
+    Unreached {
+        /// Stages made.
+        stages: usize,
+        /// The power of the likelihood reached; 1 is the posterior.
+        reached: f64,
+        /// Largest standardised deviation of the observation.
+        deviation: f64,
+    },
+    /// Chains have spent their budget.
+    #[error(
+        "{batches} batches of gradients were spent on {done} of {total} transitions: ask for fewer \
+         draws, allow more batches, or train a smoother network (a longer training, an ensemble)"
+    )]
+    Budget {
+        /// Batches evaluated.
+        batches: u64,
+        /// Transitions made by all chains.
+        done: usize,
+        /// Transitions to make.
+        total: usize,
+    },
+    /// Most chains failed or do not move.
+    #[error("{stuck} of {chains} chains are stuck ({reason}): train a smoother network")]
+    Stuck {
+        /// Chains that failed or do not move.
+        stuck: usize,
+        /// All chains.
+        chains: usize,
+        /// Why the first of them failed.
+        reason: String,
+    },
+    /// Sampling cannot be done.
     #[error("sampling failed: {0}")]
     Chain(String),
     /// A network failed.

@@ -24,5 +24,7 @@ pub use fit::{Family, FitProgress, FitSettings, Fitting, FlowSettings};
 pub use nle::{NleSettings, nle};
 pub use npe::{NpeSettings, npe};
 pub use observables::Observables;
-pub use posterior::{Draws, Posterior, Sampling};
+pub use posterior::{
+    Draws, Posterior, SampleObserver, SampleProgress, SampleSettings, SampleStage, Sampling,
+};
 pub use score::{ScoreTerm, ScoreUnits};

@@ -1,6 +1,14 @@
 //! The posterior of one observation.
 
+mod convergence;
 mod direct;
+mod mcmc;
+mod moments;
+mod rendezvous;
+mod settings;
+mod tempering;
+
+use std::ops::ControlFlow;
 
 use autodiff::tensor::{Tape, Var};
 use burn::tensor::Tensor;
@@ -10,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::network::Network;
 use crate::table::table;
+
+pub use settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
 
 /// Points evaluated at a time.
 const CHUNK: usize = 4096;
@@ -42,6 +52,27 @@ pub enum Sampling {
         proposed: usize,
         /// Fraction of them outside the support of the prior, which were rejected.
         leakage: f64,
+    },
+    /// By Markov chains over the density that a likelihood or ratio gives.
+    Chains {
+        /// Number of chains.
+        chains: usize,
+        /// Those that failed or did not move, whose draws were left out.
+        stuck: Vec<usize>,
+        /// Transitions of each chain before its first draw.
+        warmup: usize,
+        /// Batches of gradients, one of each chain that was still running.
+        batches: u64,
+        /// Gradients of single points.
+        gradients: u64,
+        /// Trajectories after warmup that were given up because the energy was not conserved.
+        divergences: usize,
+        /// Independent draws that all transitions after warmup are worth.
+        effective: f64,
+        /// Largest split R-hat of the parameters. Chains do not travel between separated modes:
+        /// there it is large although the draws may be right, the share of each mode being that of
+        /// the population that the chains started from.
+        r_hat: f64,
     },
 }
 
@@ -127,20 +158,52 @@ impl<'a> Posterior<'a> {
             .collect())
     }
 
-    /// `count` draws that depend on `seed` only.
-    ///
-    /// # Errors
-    /// [`Error::Leakage`] when almost no draw lies within the support of the prior; if a network
-    /// cannot be inverted or the device fails.
-    pub fn sample(&self, count: usize, seed: u64) -> Result<Draws> {
-        direct::sample(self, count, seed)
+    /// Largest deviation of the observation from the simulations that the networks have seen, in
+    /// standard units of the observables. Beyond about 5, networks extrapolate.
+    #[must_use]
+    pub fn largest_deviation(&self) -> f64 {
+        self.estimator.observables.largest_deviation(&self.x)
     }
 
-    fn flows(&self) -> impl Iterator<Item = &flows::Flow> {
-        self.estimator.networks.iter().filter_map(|network| match network {
+    /// `count` draws that depend on `seed` only, with the default settings.
+    ///
+    /// # Errors
+    /// As [`Posterior::sample_with`].
+    pub fn sample(&self, count: usize, seed: u64) -> Result<Draws> {
+        let mut observer = |_: &SampleProgress| ControlFlow::Continue(());
+        self.sample_with(count, seed, &SampleSettings::default(), &mut observer)
+    }
+
+    /// `count` draws that depend on `seed` and the settings only: directly from networks that
+    /// sample, by Markov chains from likelihoods and ratios.
+    ///
+    /// # Errors
+    /// [`Error::Leakage`] when almost no direct draw lies within the support of the prior;
+    /// [`Error::NoMass`] or [`Error::Unreached`] when no starting points of chains are found,
+    /// [`Error::Budget`] when chains take too long, [`Error::Stuck`] when most of them do not move;
+    /// [`Error::Stopped`] by the observer; if a setting is out of its domain, a network cannot be
+    /// inverted or the device fails.
+    pub fn sample_with(
+        &self,
+        count: usize,
+        seed: u64,
+        settings: &SampleSettings,
+        observer: &mut SampleObserver<'_>,
+    ) -> Result<Draws> {
+        settings.validate()?;
+        match self.flows() {
+            Some(flows) => direct::sample(self, &flows, count, seed, settings, observer),
+            None => mcmc::sample(self, count, seed, settings, observer),
+        }
+    }
+
+    /// The flows of an ensemble that samples.
+    fn flows(&self) -> Option<Vec<&flows::Flow>> {
+        let flow = |network: &'a Network| match network {
             Network::Posterior(flow) => Some(flow),
             Network::Likelihood(_) => None,
-        })
+        };
+        self.estimator.networks.iter().map(flow).collect()
     }
 }
 

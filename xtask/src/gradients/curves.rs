@@ -31,8 +31,8 @@ pub struct Point {
     pub simulations: usize,
     /// C2ST.
     pub c2st: Runs,
-    /// Mean negative log probability.
-    pub nlp: Runs,
+    /// Mean negative log probability, where there is one.
+    pub nlp: Option<Runs>,
     /// Error of the score, where it is known.
     pub score_error: Option<Runs>,
     /// Learning curve of the first run.
@@ -120,7 +120,7 @@ impl Curve {
         for (index, (metric, _)) in METRICS.iter().enumerate() {
             for point in &self.points {
                 if let Some(published) = self.published_at(index, point) {
-                    let ours = point.runs(index).spread;
+                    let Some(ours) = point.runs(index).map(|runs| runs.spread) else { continue };
                     found.push((*metric, point.simulations, Comparison::new(ours, published)));
                 }
             }
@@ -147,18 +147,19 @@ impl Point {
         let of = |value: &dyn Fn(&super::measured::Measured) -> f64| {
             Runs::of(&runs.iter().map(|one| value(one)).collect::<Vec<f64>>())
         };
+        let nlps: Vec<f64> = runs.iter().filter_map(|one| one.nlp).collect();
         let errors: Vec<f64> = runs.iter().filter_map(|one| one.score_error).collect();
         Some(Self {
             simulations,
             c2st: of(&|one| one.mean_c2st()),
-            nlp: of(&|one| one.nlp),
+            nlp: (!nlps.is_empty()).then(|| Runs::of(&nlps)),
             score_error: (!errors.is_empty()).then(|| Runs::of(&errors)),
             learning: first.curve.clone(),
         })
     }
 
-    fn runs(&self, metric: usize) -> &Runs {
-        if metric == 0 { &self.c2st } else { &self.nlp }
+    fn runs(&self, metric: usize) -> Option<&Runs> {
+        if metric == 0 { Some(&self.c2st) } else { self.nlp.as_ref() }
     }
 }
 
@@ -170,16 +171,19 @@ pub fn accuracy_figure(title: &str, all: &[Curve], null: f64) -> Result<Figure> 
     let charts = METRICS.iter().enumerate().map(|(metric, (_, label))| {
         let mut series = Vec::new();
         for (colour, curve) in all.iter().enumerate() {
-            let n = |points: &[Point]| points.iter().map(|p| p.simulations as f64).collect();
-            let runs: Vec<&Runs> = curve.points.iter().map(|p| p.runs(metric)).collect();
-            let error = runs.iter().map(|runs| runs.spread.sd).collect();
+            let known = curve.points.iter().filter_map(|p| Some((p.simulations, p.runs(metric)?)));
+            let known: Vec<(usize, &Runs)> = known.collect();
+            if known.is_empty() {
+                continue;
+            }
+            let error = known.iter().map(|(_, runs)| runs.spread.sd).collect();
             series.push(Series {
                 name: curve.name.clone(),
                 colour,
                 look: Look::Points,
-                x: n(&curve.points),
-                y: runs.iter().map(|runs| runs.spread.mean).collect(),
-                error: if runs.iter().any(|runs| runs.count > 1) { error } else { Vec::new() },
+                x: known.iter().map(|(n, _)| *n as f64).collect(),
+                y: known.iter().map(|(_, runs)| runs.spread.mean).collect(),
+                error: if known.iter().any(|(_, r)| r.count > 1) { error } else { Vec::new() },
             });
             if let Some(published) = &curve.published[metric] {
                 series.push(Series {
@@ -221,7 +225,7 @@ pub fn comparison_table(all: &[Curve]) -> Option<Table> {
         for curve in all {
             for point in &curve.points {
                 let Some(published) = curve.published_at(metric, point) else { continue };
-                let runs = point.runs(metric);
+                let Some(runs) = point.runs(metric) else { continue };
                 let comparison = Comparison::new(runs.spread, published);
                 let decimals = if metric == 0 { 3 } else { 2 };
                 let text = |value| fixed(value, decimals);

@@ -124,7 +124,7 @@ pub fn learn_density(
         simulations,
         run,
         c2st: vec![accuracy],
-        nlp: nlp.value,
+        nlp: Some(nlp.value),
         nlp_excluded: nlp.excluded,
         score_error: Some(score_error(flow, &truth, &fresh[..2 * SCORED.min(count)])?),
         curve: trained.report.curve,

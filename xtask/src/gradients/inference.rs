@@ -5,16 +5,19 @@ use std::ops::ControlFlow;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::training::TrainingSettings;
-use metrics::{C2stConfig, NonFinite, c2st, negative_log_probability};
+use metrics::{C2stConfig, NegativeLogProbability, NonFinite, c2st, negative_log_probability};
 use sbi::simulations::Simulations;
 use sbi::tasks::{LotkaVolterra, Task};
-use sbi::{FitProgress, FitSettings, Fitting, NpeSettings, ScoreTerm, ScoreUnits, npe};
+use sbi::{
+    Estimator, FitProgress, FitSettings, Fitting, NleSettings, NpeSettings, ScoreTerm, ScoreUnits,
+    nle, npe,
+};
 
 use super::compressor::{Compressor, simulations};
 use super::density::MEASURED;
 use super::measured::Measured;
 use super::observation::{NAMES, Reference};
-use super::profile::{Data, LotkaVolterraProfile, PosteriorMethod};
+use super::profile::{Data, Estimate, LotkaVolterraProfile, PosteriorMethod};
 use super::training::observer;
 use crate::arrays::{Named, write_npz};
 use crate::files::write_json;
@@ -74,6 +77,19 @@ impl Problem<'_> {
         let scores = set.scores().map(|scores| scores.to_owned());
         Ok(Simulations::new(set.theta().to_owned(), x, scores)?)
     }
+
+    /// The mean negative log probability of fresh simulations from the prior.
+    fn held_out(
+        &self,
+        data: Data,
+        task: &LotkaVolterra,
+        estimator: &Estimator,
+    ) -> Result<NegativeLogProbability> {
+        let seed = derive_seed(self.seed, &format!("{}-fresh", task.name()));
+        let fresh = self.set(data, task, self.profile.held_out, seed)?;
+        let log_probabilities = estimator.log_prob(fresh.theta(), fresh.x())?;
+        Ok(negative_log_probability(&log_probabilities, NonFinite::Exclude)?)
+    }
 }
 
 /// Trains one estimator and measures it.
@@ -91,18 +107,23 @@ pub fn learn_posterior(
     let purpose = |what: &str| derive_seed(problem.seed, &format!("{}-{what}-{run}", task.name()));
     let set = problem.set(method.data, &task, simulations, purpose("simulations"))?;
     let training = TrainingSettings { seed: purpose("training"), ..method.fit.training.clone() };
-    let settings = NpeSettings {
-        flow: method.flow.clone(),
-        fit: FitSettings { training, ..method.fit.clone() },
-        score: (weight > 0.0).then_some(ScoreTerm { weight, units: ScoreUnits::Parameters }),
-        ..NpeSettings::default()
-    };
+    let score = (weight > 0.0).then_some(ScoreTerm { weight, units: ScoreUnits::Parameters });
+    let (flow, fit) = (method.flow.clone(), FitSettings { training, ..method.fit.clone() });
     let checkpoints = workspace.checkpoint("networks");
     std::fs::create_dir_all(&checkpoints)?;
     let mut show = observer(workspace);
     let mut tell = |progress: &FitProgress| -> ControlFlow<()> { show(&progress.training) };
     let mut fitting = Fitting { device, checkpoints: Some(&checkpoints), observer: &mut tell };
-    let estimator = npe(task.prior(), &set, &settings, &mut fitting)?;
+    let estimator = match method.estimate {
+        Estimate::Posterior => {
+            let settings = NpeSettings { flow, fit, score, ..NpeSettings::default() };
+            npe(task.prior(), &set, &settings, &mut fitting)?
+        }
+        Estimate::Likelihood => {
+            let settings = NleSettings { flow, fit, score };
+            nle(task.prior(), &set, &settings, &mut fitting)?
+        }
+    };
 
     let draws = problem.profile.draws;
     let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..problem.classifier.clone() };
@@ -120,10 +141,11 @@ pub fn learn_posterior(
             write_npz(&workspace.path(POSTERIOR), [Named::f64("draws", &shape, &found)])?;
         }
     }
-    let seed = derive_seed(problem.seed, &format!("{}-fresh", task.name()));
-    let fresh = problem.set(method.data, &task, problem.profile.held_out, seed)?;
-    let log_probabilities = estimator.log_prob(fresh.theta(), fresh.x())?;
-    let nlp = negative_log_probability(&log_probabilities, NonFinite::Exclude)?;
+    let nlp = match method.estimate {
+        Estimate::Posterior => Some(problem.held_out(method.data, &task, &estimator)?),
+        // Not normalised.
+        Estimate::Likelihood => None,
+    };
     let last = |report: &flows::training::TrainingReport| report.curve.last().map(|p| p.step);
     let measured = Measured {
         task: task.name().into(),
@@ -132,8 +154,8 @@ pub fn learn_posterior(
         simulations,
         run,
         c2st: accuracies,
-        nlp: nlp.value,
-        nlp_excluded: nlp.excluded,
+        nlp: nlp.map(|nlp| nlp.value),
+        nlp_excluded: nlp.map_or(0, |nlp| nlp.excluded),
         score_error: None,
         curve: estimator.reports()[0].curve.clone(),
         steps: estimator.reports().iter().filter_map(last).sum(),

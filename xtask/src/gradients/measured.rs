@@ -20,8 +20,8 @@ pub struct Measured {
     pub run: usize,
     /// C2ST against the reference, for each observation.
     pub c2st: Vec<f64>,
-    /// Mean negative log density of fresh draws.
-    pub nlp: f64,
+    /// Mean negative log density of fresh draws; none where only likelihoods are estimated.
+    pub nlp: Option<f64>,
     /// Draws left out of it because their log density was not finite.
     pub nlp_excluded: usize,
     /// Root mean square of the error of the network's score on fresh draws, relative to that of
@@ -112,7 +112,7 @@ mod tests {
             simulations: 20,
             run: 0,
             c2st: vec![0.5, 0.6, 1.0],
-            nlp: 0.0,
+            nlp: None,
             nlp_excluded: 0,
             score_error: None,
             curve: Vec::new(),

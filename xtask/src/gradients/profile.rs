@@ -159,12 +159,24 @@ impl Input {
 pub struct PosteriorMethod {
     /// Where and how often it is measured.
     pub grid: Grid,
+    /// What the network estimates.
+    pub estimate: Estimate,
     /// What it learns from.
     pub data: Data,
     /// The flow.
     pub flow: FlowSettings,
     /// Its training, and the size of the ensemble.
     pub fit: FitSettings,
+}
+
+/// What a network estimates.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Estimate {
+    /// The posterior (NPE).
+    Posterior,
+    /// The likelihood (NLE), from which the posterior is sampled by Markov chains.
+    Likelihood,
 }
 
 /// What a posterior is learnt from.

@@ -241,7 +241,7 @@ fn flow_table(curves: &[Curve]) -> Table {
                 curve.name.clone(),
                 point.simulations.to_string(),
                 point.c2st.text(3),
-                point.nlp.text(3),
+                point.nlp.as_ref()?.text(3),
                 error.text(3),
             ])
         })

@@ -60,7 +60,7 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         for method in &prepared.profile.method {
             for (weight, simulations, run) in method.grid.cells() {
                 let name = name(populations.task(), &method.grid, weight, simulations, run);
-                let own = (method.data, &method.flow, &method.fit);
+                let own = (method.estimate, method.data, &method.flow, &method.fit);
                 let test = (draws, held_out, &profile.classifier);
                 let config = (own, test, &method.grid.name, weight, simulations, run, seed);
                 let cell = inference::Cell { method, weight, simulations, run };

@@ -55,23 +55,31 @@ pub fn score_answer(heading: &str, curves: &[Curve]) -> Vec<String> {
         let pairs: Vec<(&Point, &Point)> = without.points.iter().zip(&with.points).collect();
         let Some((first, first_with)) = pairs.first() else { continue };
         let mut text = format!(
-            "{heading}, {}: with {} simulations C2ST is {} without scores and {} with them, \
-             the negative log probability {} and {}.",
+            "{heading}, {}: with {} simulations C2ST is {} without scores and {} with them",
             with.method,
             first.simulations,
             first.c2st.text(3),
-            first_with.c2st.text(3),
-            first.nlp.text(2),
-            first_with.nlp.text(2)
+            first_with.c2st.text(3)
         );
+        if let Some((a, b)) = first.nlp.as_ref().zip(first_with.nlp.as_ref()) {
+            text.push_str(&format!(
+                ", the negative log probability {} and {}",
+                a.text(2),
+                b.text(2)
+            ));
+        }
+        text.push('.');
         for (name, measure) in [
-            ("C2ST", (|point| &point.c2st) as fn(&Point) -> &Runs),
-            ("negative log probability", |point| &point.nlp),
+            ("C2ST", (|point| Some(&point.c2st)) as fn(&Point) -> Option<&Runs>),
+            ("negative log probability", |point| point.nlp.as_ref()),
         ] {
             let effects: Vec<(usize, Effect)> = pairs
                 .iter()
-                .map(|(a, b)| (a.simulations, effect(measure(a), measure(b))))
+                .filter_map(|(a, b)| Some((a.simulations, effect(measure(a)?, measure(b)?))))
                 .collect();
+            if effects.is_empty() {
+                continue;
+            }
             let parts: Vec<String> = [
                 (Effect::Better, "improve"),
                 (Effect::Worse, "worsen"),

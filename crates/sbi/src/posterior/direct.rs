@@ -1,24 +1,34 @@
 //! Independent draws from networks that sample.
 
+use flows::Flow;
 use ndarray::Array2;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
 use super::{CHUNK, Draws, Posterior, Sampling};
 use crate::error::{Error, Result};
 
-/// Draws made per draw wanted before sampling is given up.
-const BUDGET: usize = 100;
-
 /// Draws until `count` lie within the support of the prior.
-pub fn sample(posterior: &Posterior<'_>, count: usize, seed: u64) -> Result<Draws> {
+pub fn sample(
+    posterior: &Posterior<'_>,
+    flows: &[&Flow],
+    count: usize,
+    seed: u64,
+    settings: &SampleSettings,
+    observer: &mut SampleObserver<'_>,
+) -> Result<Draws> {
     let estimator = posterior.estimator;
     let (prior, dim) = (&estimator.prior, estimator.prior.dim());
-    let flows: Vec<_> = posterior.flows().collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut accepted: Vec<Vec<f64>> = Vec::with_capacity(count);
     let mut proposed = 0;
     while accepted.len() < count {
+        let done = accepted.len();
+        let progress = SampleProgress { stage: SampleStage::Direct, done, total: Some(count) };
+        if observer(&progress).is_break() {
+            return Err(Error::Stopped { done: done as u64, total: count as u64 });
+        }
         let missing = (count - accepted.len()) as f64;
         let rate = (accepted.len() as f64 / proposed.max(1) as f64).max(0.05);
         let rows = if proposed == 0 { missing } else { missing / rate };
@@ -44,7 +54,7 @@ pub fn sample(posterior: &Posterior<'_>, count: usize, seed: u64) -> Result<Draw
             }
         }
         proposed += rows;
-        if accepted.len() < count && proposed >= BUDGET * count.max(100) {
+        if accepted.len() < count && proposed >= settings.direct_budget * count.max(100) {
             return Err(Error::Leakage { accepted: accepted.len(), proposed });
         }
     }

@@ -1,0 +1,165 @@
+//! Draws by chains against the density that they are drawn from, and their cost.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use ndarray::Array2;
+use rand_distr::{Distribution, StandardNormal};
+use sbi::prior::{Marginal, Prior};
+use sbi::simulations::{Policy, simulate};
+use sbi::{
+    Error, Estimator, Family, FitProgress, Fitting, NleSettings, Posterior, SampleProgress,
+    SampleSettings, SampleStage, Sampling, nle, simulator,
+};
+
+fn fit(
+    prior: &Prior,
+    simulator: &impl simulator::Simulator,
+    count: u64,
+    family: Family,
+    steps: usize,
+) -> Estimator {
+    let progress = |_| ControlFlow::Continue(());
+    let set = simulate(simulator, prior, 0..count, 3, Policy::default(), &progress).unwrap();
+    let mut settings = NleSettings::default();
+    settings.flow.family = family;
+    settings.fit.training.max_steps = steps;
+    let mut observer = |_: &FitProgress| ControlFlow::Continue(());
+    let device = Device::flex();
+    let mut fitting = Fitting { device: &device, checkpoints: None, observer: &mut observer };
+    nle(prior, &set, &settings, &mut fitting).unwrap()
+}
+
+/// Two moons: a half circle of radius 0.1, shifted by |a + b| and a - b: two modes.
+fn two_moons(steps: usize) -> Estimator {
+    let uniform = Marginal::Uniform { lower: -1.0, upper: 1.0 };
+    let prior = Prior::new([("a", uniform.clone()), ("b", uniform)]).unwrap();
+    let simulator = simulator::from_fn(2, 2, |theta, rng| {
+        use rand::RngExt;
+        let angle = std::f64::consts::PI * (rng.random::<f64>() - 0.5);
+        let noise: f64 = StandardNormal.sample(rng);
+        let radius = 0.1 + 0.01 * noise;
+        let root = std::f64::consts::FRAC_1_SQRT_2;
+        vec![
+            radius * angle.cos() + 0.25 - root * (theta[0] + theta[1]).abs(),
+            radius * angle.sin() + root * (theta[1] - theta[0]),
+        ]
+    });
+    fit(&prior, &simulator, 4000, Family::AutoregressiveSpline, steps)
+}
+
+/// Weights of the cells of a grid over `[-1, 1]²`, with their centres.
+fn quadrature(posterior: &Posterior<'_>, cells: usize) -> (Array2<f64>, Vec<f64>) {
+    let centre = |i: usize| -1.0 + (2.0 * i as f64 + 1.0) / cells as f64;
+    let centres = Array2::from_shape_fn((cells * cells, 2), |(row, column)| {
+        centre(if column == 0 { row / cells } else { row % cells })
+    });
+    let log_prob = posterior.log_prob(centres.view()).unwrap();
+    let largest = log_prob.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = log_prob.iter().map(|value| (value - largest).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    (centres, weights.iter().map(|weight| weight / sum).collect())
+}
+
+#[test]
+fn two_narrow_modes_are_drawn_in_their_proportions() {
+    let estimator = two_moons(1500);
+    let posterior = estimator.posterior(&[0.0, 0.0]).unwrap();
+    let begin = Instant::now();
+    let draws = posterior.sample(10_000, 5).unwrap();
+    println!("10 000 draws of two moons: {:?}, {:?}", begin.elapsed(), draws.sampling);
+    let (centres, weights) = quadrature(&posterior, 400);
+    // the modes lie on either side of a + b = 0
+    type Feature = fn(f64, f64) -> f64;
+    let features: [(&str, Feature, f64); 6] = [
+        ("share of one mode", |a, b| f64::from(u8::from(a + b > 0.0)), 0.03),
+        ("mean |a + b|", |a, b| (a + b).abs(), 0.01),
+        ("mean a - b", |a, b| a - b, 0.01),
+        ("mean (a + b)²", |a, b| (a + b).powi(2), 0.01),
+        ("mean (a - b)²", |a, b| (a - b).powi(2), 0.002),
+        ("tail", |a, b| f64::from(u8::from((a - b).abs() > 0.1)), 0.03),
+    ];
+    for (name, feature, tolerance) in features {
+        let rows = draws.theta.rows();
+        let found = rows.into_iter().map(|r| feature(r[0], r[1])).sum::<f64>() / 10_000.0;
+        let cells = centres.rows().into_iter().zip(&weights);
+        let expected: f64 = cells.map(|(c, weight)| weight * feature(c[0], c[1])).sum();
+        println!("{name}: {found:.4}, expected {expected:.4}");
+        assert!((found - expected).abs() < tolerance, "{name}: {found}, expected {expected}");
+    }
+}
+
+#[test]
+fn ten_parameters() {
+    let dim = 10;
+    let normal = Marginal::Normal { mean: 0.0, sd: 0.1f64.sqrt() };
+    let prior = Prior::new((0..dim).map(|i| (format!("p{i}"), normal.clone()))).unwrap();
+    let simulator = simulator::from_fn(dim, dim, |theta, rng| {
+        let noise: Vec<f64> = StandardNormal.sample_iter(rng).take(theta.len()).collect();
+        theta.iter().zip(noise).map(|(t, e)| t + 0.1f64.sqrt() * e).collect()
+    });
+    let estimator = fit(&prior, &simulator, 2000, Family::AutoregressiveSpline, 300);
+    let x: Vec<f64> = (0..dim).map(|i| 0.3 * (i as f64).cos()).collect();
+    let posterior = estimator.posterior(&x).unwrap();
+    let begin = Instant::now();
+    let draws = posterior.sample(1000, 5).unwrap();
+    println!("1000 draws of 10 parameters: {:?}, {:?}", begin.elapsed(), draws.sampling);
+    let Sampling::Chains { effective, r_hat, .. } = draws.sampling else { unreachable!() };
+    assert!(effective > 500.0 && r_hat < 1.1, "{effective} {r_hat}");
+    // mean x / 2 and variance 0.05, up to what 2000 simulations teach
+    for (column, x) in draws.theta.columns().into_iter().zip(&x) {
+        let (mean, sd) = (column.mean().unwrap(), column.std(1.0));
+        assert!(
+            (mean - 0.5 * x).abs() < 0.15 && (sd / 0.05f64.sqrt() - 1.0).abs() < 0.3,
+            "{mean} {sd}"
+        );
+    }
+}
+
+#[test]
+fn sampling_stops_when_asked_or_spent() {
+    let normal = Marginal::Normal { mean: 0.0, sd: 1.0 };
+    let prior = Prior::new([("a", normal)]).unwrap();
+    let simulator = simulator::from_fn(1, 1, |theta, rng| {
+        let noise: f64 = StandardNormal.sample(rng);
+        vec![theta[0] + noise]
+    });
+    let estimator = fit(&prior, &simulator, 300, Family::AutoregressiveSpline, 50);
+    let posterior = estimator.posterior(&[0.5]).unwrap();
+    let small = SampleSettings { chains: 8, prior_draws: 200, points: 100, ..Default::default() };
+    let goes_on = &mut |_: &SampleProgress| ControlFlow::Continue(());
+
+    let mut seen = Vec::new();
+    let mut watch = |progress: &SampleProgress| {
+        seen.push(*progress);
+        ControlFlow::Continue(())
+    };
+    posterior.sample_with(20, 1, &small, &mut watch).unwrap();
+    assert_eq!(seen[0].stage, SampleStage::Start);
+    let last = seen.last().unwrap();
+    assert!(matches!(last.stage, SampleStage::Chains { batches } if batches > 60), "{last:?}");
+    assert!(last.total == Some(8 * 60) && last.done > 400, "{last:?}");
+
+    for limit in [2, 100] {
+        let mut calls = 0;
+        let mut stop = |_: &SampleProgress| {
+            calls += 1;
+            if calls == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let error = posterior.sample_with(1000, 1, &small, &mut stop).unwrap_err();
+        assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    }
+    let spent = SampleSettings { max_batches: 70, ..small.clone() };
+    let error = posterior.sample_with(1000, 1, &spent, goes_on).unwrap_err();
+    assert!(matches!(error, Error::Budget { batches: 70, done: 1.., .. }), "{error}");
+    let error = SampleSettings { chains: 0, ..small.clone() };
+    let error = posterior.sample_with(10, 1, &error, goes_on).unwrap_err();
+    assert!(matches!(error, Error::Setting { field: "chains", .. }), "{error}");
+
+    for count in [0, 1, 7, 9] {
+        let draws = posterior.sample_with(count, 1, &small, goes_on).unwrap();
+        assert_eq!(draws.theta.dim(), (count, 1));
+        assert!(matches!(draws.sampling, Sampling::Chains { chains: 8, .. }));
+    }
+}
