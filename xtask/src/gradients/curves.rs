@@ -257,7 +257,7 @@ pub fn comparison_table(all: &[Curve]) -> Option<Table> {
 ///
 /// # Errors
 /// If there is nothing to draw.
-pub fn learning_figure(all: &[Curve], unit: &str) -> Result<Figure> {
+pub fn learning_figure(all: &[Curve]) -> Result<Figure> {
     let mut charts = Vec::new();
     let smallest = all.iter().filter_map(|curve| curve.points.first()).map(|p| p.simulations).min();
     let largest = all.iter().filter_map(|curve| curve.points.last()).map(|p| p.simulations).max();
@@ -288,7 +288,7 @@ pub fn learning_figure(all: &[Curve], unit: &str) -> Result<Figure> {
         }
         charts.push(Chart {
             title: format!("{simulations} simulations"),
-            x: Quantity { label: unit.into(), ..Quantity::default() },
+            x: Quantity { label: "steps".into(), ..Quantity::default() },
             y: Quantity { label: "loss".into(), ..Quantity::default() },
             guides: Vec::new(),
             series,

@@ -99,10 +99,14 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         answers.extend(story::data_answer(heading, &curves));
         bodies.push(problem_section(folder, profile, own, &trainings, &curves)?);
     }
+    let draws: Vec<usize> = [inputs.profile.two_moons.draws]
+        .into_iter()
+        .chain(inputs.profile.lotka_volterra.iter().map(|problem| problem.draws))
+        .collect();
     sections.push(Section {
         heading: "Question and answer".into(),
         paragraphs: [story::QUESTION.to_owned()].into_iter().chain(answers).collect(),
-        warnings: story::warnings(&trainings),
+        warnings: story::warnings(&trainings, &draws),
         ..Section::default()
     });
     sections.extend(bodies);
@@ -177,7 +181,7 @@ fn moons_section(
             figures.push(planes_figure(grid, largest, trainings)?);
         }
     }
-    figures.push(learning_figure(curves, "steps")?);
+    figures.push(learning_figure(curves)?);
     let mut tables: Vec<Table> = comparison_table(curves).into_iter().collect();
     tables.push(flow_table(curves));
     Ok(Section {
@@ -296,7 +300,7 @@ fn problem_section(
         });
         tables.push(posterior_table(&parameters, &drawn));
     }
-    figures.push(learning_figure(curves, "steps")?);
+    figures.push(learning_figure(curves)?);
     let published = references.iter().filter(|(one, _)| one.published).count();
     let own = references.len() - published;
     Ok(Section {
@@ -305,11 +309,12 @@ fn problem_section(
             format!(
                 "Four rates from ten noisy counts of prey and predators. C2ST compares {} draws of \
                  a learnt posterior with as many of the reference, drawn by the no-U-turn sampler, \
-                 for {published} published observations and {own} of ours, and is averaged over \
-                 them; two halves of a reference give {null:.3}. The negative log probability is \
+                 averaged over {} observations ({published} of the paper and {own} of ours); two halves of a reference give {null:.3}. The negative log probability is \
                  averaged over {} fresh simulations from the prior. Scores are derivatives with \
                  respect to the rates, as published.",
-                profile.draws, profile.held_out
+                profile.draws,
+                references.len(),
+                profile.held_out
             ),
             compressor_words(profile, &compressor),
         ],

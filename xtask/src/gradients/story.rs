@@ -87,10 +87,10 @@ pub fn score_answer(heading: &str, curves: &[Curve]) -> Vec<String> {
             ]
             .iter()
             .filter_map(|(effect, verb)| {
-                Some(format!("{verb} it at {}", places(&effects, *effect)?))
+                Some(format!("{verb} the {name} at {}", places(&effects, *effect)?))
             })
             .collect();
-            text.push_str(&format!(" {name}: scores {}.", parts.join(", ")));
+            text.push_str(&format!(" Scores {}.", parts.join(", ")));
         }
         answers.push(text);
     }
@@ -136,19 +136,28 @@ pub fn data_answer(heading: &str, curves: &[Curve]) -> Vec<String> {
     )]
 }
 
-/// What the reader should beware of.
-pub fn warnings(trainings: &[Training]) -> Vec<String> {
+/// Draws of either side in the published classifier tests.
+const PUBLISHED_DRAWS: usize = 10_000;
+
+/// What the reader should beware of; `draws` are those of the classifier tests.
+pub fn warnings(trainings: &[Training], draws: &[usize]) -> Vec<String> {
     let excluded: usize = trainings.iter().map(|one| one.measured.nlp_excluded).sum();
     let networks = trainings.iter().filter(|one| one.measured.nlp_excluded > 0).count();
-    (excluded > 0)
-        .then(|| {
-            format!(
-                "{networks} networks give {excluded} fresh simulations a log probability that is \
-                 not finite; these are left out of the mean, which is then too low."
-            )
-        })
-        .into_iter()
-        .collect()
+    let mut warnings = Vec::new();
+    if excluded > 0 {
+        warnings.push(format!(
+            "{networks} networks give {excluded} fresh simulations a log probability that is not \
+             finite; these are left out of the mean, which is then too low."
+        ));
+    }
+    if let Some(fewer) = draws.iter().filter(|draws| **draws < PUBLISHED_DRAWS).min() {
+        warnings.push(format!(
+            "The published classifier tests had {PUBLISHED_DRAWS} draws of either side, those here \
+             {fewer} or more; with fewer draws a classifier learns less and C2ST is lower, so that \
+             the comparison of C2ST flatters these results."
+        ));
+    }
+    warnings
 }
 
 #[cfg(test)]
