@@ -6,13 +6,13 @@ mod commands;
 mod device;
 mod explicit;
 mod files;
+mod gradients;
 mod inference;
 mod lensing;
 mod machine;
 mod plot;
 mod prior;
 mod progress;
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the studies of published papers"))]
 mod published;
 mod report;
 mod sampling;

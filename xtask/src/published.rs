@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 const GRADIENTS: &str = include_str!("../../data/published/gradients.toml");
+#[cfg_attr(not(test), expect(dead_code, reason = "for the study of inference methods"))]
 const INFERENCE: &str = include_str!("../../data/published/inference.toml");
 
 /// The published results of one paper.
@@ -126,6 +127,7 @@ impl Published {
     ///
     /// # Errors
     /// If the file is not of the expected form.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the study of inference methods"))]
     pub fn inference() -> Result<Self> {
         Self::from_toml(INFERENCE).context("data/published/inference.toml")
     }

@@ -88,7 +88,11 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         ("report nowhere", 1, "benchmark"),
         ("task", 2, "NAME"),
         ("task two-moons --method npe --out r", 2, "--observation"),
-        ("task two-moons --observation-seed 1 --observation y.npy --method npe --out r", 2, "cannot be used with"),
+        (
+            "task two-moons --observation-seed 1 --observation y.npy --method npe --out r",
+            2,
+            "cannot be used with",
+        ),
         ("task two-moons --observation-seed 1 --method magic --out r", 2, "fmpe"),
         ("task three-moons --observation-seed 1 --method npe --out r", 1, "two-moons, gaussian"),
         ("task two-moons --observation none.npy --method npe --out r", 1, "none.npy"),
@@ -285,6 +289,67 @@ fn shards_make_the_study_that_one_run_makes() {
     assert!(status("--out parts").contains("all tasks are done"));
     folder.succeeds("benchmark --profile tiny.toml");
     assert!(samples(&folder.path("results/lensing-tiny")) == samples(&folder.path("parts")));
+}
+
+/// A profile of the study of gradients, of a few seconds.
+const TINY_GRADIENTS: &str = "name = 'tiny'\n\
+    [classifier]\nrepetitions = 1\nnull_repetitions = 0\nmax_epochs = 5\n\
+    [two_moons]\ndraws = 40\n\
+    [[two_moons.method]]\n\
+    flow = { family = 'affine', layers = 2, hidden = [8] }\n\
+    training = { max_steps = 6, batch = 8, validation = 0.0, evaluate_every = 2 }\n\
+    [two_moons.method.grid]\nname = 'affine'\npublished = 'npe'\n\
+    score_weights = [0.0, 1e-5]\nsimulations = [20, 50]\nruns = 2\n\
+    [[lotka_volterra]]\npopulations = 'fixed'\nobservations = 1\ndraws = 30\nheld_out = 10\n\
+    [lotka_volterra.compressor]\nsimulations = 40\nsummaries = 4\ninput = 'thousands'\n\
+    hidden = [8]\nflow = { family = 'affine', layers = 2, hidden = [8] }\n\
+    training = { max_steps = 6, batch = 8, evaluate_every = 2 }\n\
+    [[lotka_volterra.method]]\nestimate = 'posterior'\ndata = 'summaries'\n\
+    flow = { family = 'affine', layers = 2, hidden = [8] }\n\
+    fit = { training = { max_steps = 6, batch = 8, evaluate_every = 2 } }\n\
+    [lotka_volterra.method.grid]\nname = 'NPE'\npublished = 'npe'\n\
+    score_weights = [0.0, 1e-7]\nsimulations = [20]\nruns = 1\n\
+    [[lotka_volterra.method]]\nestimate = 'likelihood'\ndata = 'summaries'\n\
+    flow = { family = 'affine', layers = 2, hidden = [8] }\n\
+    fit = { training = { max_steps = 6, batch = 8, evaluate_every = 2 } }\n\
+    [lotka_volterra.method.grid]\nname = 'NLE'\n\
+    score_weights = [0.0]\nsimulations = [20]\nruns = 1\n";
+
+/// What the trainings of a study measured, by the name of their folder.
+fn measured(study: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(study.join("tasks")).expect("the study has tasks");
+    let mut found: Vec<(String, Vec<u8>)> = entries
+        .map(|entry| entry.expect("readable").path())
+        .filter_map(|path| {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            Some((name, fs::read(path.join("measured.json")).ok()?))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn the_study_of_gradients_is_the_same_in_shards_and_on_one_thread() {
+    let folder = Folder::new();
+    fs::write(folder.path("tiny.toml"), TINY_GRADIENTS).expect("the folder is writable");
+    let words = "benchmark --study gradients --profile tiny.toml --out";
+    folder.succeeds(&format!("{words} whole"));
+    let whole = measured(&folder.path("whole"));
+    assert_eq!(whole.len(), 8 + 2 + 1);
+    let page = fs::read(folder.path("whole/report.html")).expect("it was written");
+    fs::remove_file(folder.path("whole/report.html")).expect("it was written");
+    folder.succeeds("report whole");
+    assert!(fs::read(folder.path("whole/report.html")).expect("drawn again") == page);
+
+    for shard in ["1/2", "0/2"] {
+        let mut command = folder.command(&format!("{words} parts --shard {shard}"));
+        let output = command.env("RAYON_NUM_THREADS", "1").output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(measured(&folder.path("parts")) == whole, "shards give other numbers");
+    let message = folder.succeeds(&format!("{words} parts"));
+    assert!(message.contains("14 of 14 tasks found done"), "{message}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod nle;
 mod npe;
 mod observables;
 mod ode;
+mod pairs;
 mod posterior;
 pub mod prior;
 pub mod rounds;

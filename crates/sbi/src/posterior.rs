@@ -110,18 +110,7 @@ impl<'a> Posterior<'a> {
 
     /// `ln q(u | y)` `[rows, 1]` of coordinates, averaged over the ensemble as densities.
     fn log_density(&self, u: &Var) -> Result<Var> {
-        let rows = u.dims()[0];
-        let y = self.y.clone().repeat_dim(0, rows);
-        let networks = self.estimator.networks.iter();
-        let members =
-            networks.map(|network| network.log_density(u, &y)).collect::<Result<Vec<_>>>()?;
-        Ok(match members.as_slice() {
-            [only] => only.clone(),
-            several => {
-                let all: Vec<&Var> = several.iter().collect();
-                Var::concat(&all).log_sum_exp() - (several.len() as f32).ln()
-            }
-        })
+        self.estimator.log_density(u, &self.y.clone().repeat_dim(0, u.dims()[0]))
     }
 
     /// Log densities of coordinates `u` `[row][parameter]` and their gradients of the same shape.

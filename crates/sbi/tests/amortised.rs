@@ -87,6 +87,30 @@ fn posterior_estimation() {
 }
 
 #[test]
+fn densities_of_pairs_are_those_of_each_posterior() {
+    let (prior, set) = simulations(400);
+    let settings = NpeSettings {
+        fit: sbi::FitSettings {
+            members: 2,
+            training: flows::training::TrainingSettings { max_steps: 20, ..Default::default() },
+            ..Default::default()
+        },
+        ..NpeSettings::default()
+    };
+    let estimator = fit(|fitting| npe(&prior, &set, &settings, fitting));
+    let few = set.first(7).unwrap();
+    let all = estimator.log_prob(few.theta(), few.x()).unwrap();
+    for (row, found) in all.iter().enumerate() {
+        let theta = few.theta().row(row).insert_axis(ndarray::Axis(0)).to_owned();
+        let posterior = estimator.posterior(&few.x().row(row).to_vec()).unwrap();
+        let expected = posterior.log_prob(theta.view()).unwrap()[0];
+        assert!((found - expected).abs() < 1e-4, "{row}: {found} {expected}");
+    }
+    let error = estimator.log_prob(few.theta(), set.x()).unwrap_err();
+    assert!(error.to_string().contains("400"), "{error}");
+}
+
+#[test]
 fn likelihood_estimation() {
     let (prior, set) = simulations(4000);
     for (family, tolerance) in [(Family::Affine, 0.15), (Family::AutoregressiveSpline, 0.35)] {

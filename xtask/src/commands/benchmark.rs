@@ -7,14 +7,15 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::cli::ResumeArguments;
-use crate::lensing;
 use crate::study::{Seen, Shard, State, Study, Unfinished};
+use crate::{gradients, lensing};
 
 /// Arguments of `benchmark`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask benchmark                     about ten minutes on two cores\n  \
     cargo xtask benchmark --profile smoke     a minute, to see that everything works\n  \
+    cargo xtask benchmark --study gradients   another study, twenty minutes on two cores\n  \
     cargo xtask benchmark --profile paper     hours; stop it and go on at will\n  \
     cargo xtask benchmark --profile paper --shard 0/8    an eighth of the long tasks\n\n\
     The study lies in results/STUDY-PROFILE: report.html, and every intermediate result under\n\
@@ -49,6 +50,8 @@ pub struct Arguments {
 enum StudyName {
     /// Full-field against power-spectrum inference for a simulated observation
     Lensing,
+    /// Learning with the scores of the simulator: two moons and Lotka-Volterra (arXiv:2207.05636)
+    Gradients,
 }
 
 /// What a study that ran to the end leaves.
@@ -72,6 +75,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let profile = lensing::Profile::load(&arguments.profile)?;
             let (folder, study) = arguments.open(&profile.name)?;
             let ending = lensing::run(&study, &folder, &profile, arguments.seed);
+            arguments.conclude(&folder, &study, ending, begun)
+        }
+        StudyName::Gradients => {
+            let profile = gradients::Profile::load(&arguments.profile)?;
+            let (folder, study) = arguments.open(&profile.name)?;
+            let ending = gradients::run(&study, &folder, &profile, arguments.seed);
             arguments.conclude(&folder, &study, ending, begun)
         }
     }

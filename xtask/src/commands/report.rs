@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde_json::Value;
 
 use crate::files::{read_json, require_writable_folder};
-use crate::lensing::{ReportInputs, write_report};
+use crate::{gradients, lensing};
 
 /// Arguments of `report`.
 #[derive(Args)]
@@ -25,11 +26,23 @@ pub const STUDY: &str = "study.json";
 /// If the folder holds no finished study, or cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let folder = &arguments.folder;
-    let inputs: ReportInputs = read_json(&folder.join(STUDY)).with_context(|| {
+    let path = folder.join(STUDY);
+    let inputs: Value = read_json(&path).with_context(|| {
         format!("{} holds no finished study; `cargo xtask benchmark` makes one", folder.display())
     })?;
     require_writable_folder(folder)?;
-    let path = write_report(folder, &inputs)?;
+    let damaged = || format!("{} is not of this version", path.display());
+    let path = match inputs.get("study").and_then(Value::as_str) {
+        Some(gradients::NAME) => {
+            let inputs = serde_json::from_value(inputs).with_context(damaged)?;
+            gradients::write_report(folder, &inputs)?
+        }
+        Some(other) => bail!("{}: unknown study '{other}'", path.display()),
+        None => {
+            let inputs = serde_json::from_value(inputs).with_context(damaged)?;
+            lensing::write_report(folder, &inputs)?
+        }
+    };
     eprintln!("report: {}", path.display());
     Ok(())
 }

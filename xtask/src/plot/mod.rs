@@ -27,7 +27,6 @@ pub mod error;
 pub mod image;
 pub mod maps;
 pub mod markup;
-#[cfg_attr(not(test), expect(dead_code, reason = "drawn by studies of inference methods"))]
 pub mod plane;
 pub mod spectra;
 pub mod svg;

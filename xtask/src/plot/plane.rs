@@ -38,6 +38,7 @@ pub enum Layer<'a> {
     },
     /// Arrows from (x, y) along (u, v), contiguous quadruples; the longest is as long as a tenth
     /// of the panel.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for studies that draw fields of scores"))]
     Arrows {
         /// The quadruples.
         arrows: &'a [f64],

@@ -39,7 +39,6 @@ pub enum Crew {
 
 impl Crew {
     /// A task on each thread of the machine (or of `RAYON_NUM_THREADS`).
-    #[cfg_attr(not(test), expect(dead_code, reason = "for studies of many small tasks"))]
     #[must_use]
     pub fn one_per_thread() -> Self {
         Self::SideBySide(rayon::current_num_threads())

@@ -27,13 +27,11 @@ impl Workspace<'_> {
 
     /// Shows `count` more of the task's steps as done. Steps that are never shown are added when
     /// the task is done; without a common bar this does nothing.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for studies of many small tasks"))]
     pub fn advance(&self, count: usize) {
         self.steps.iter().for_each(|steps| steps.take(count, Progress::advance));
     }
 
     /// Shows `count` steps as done by an earlier run, so that they do not flatter the rate.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for studies of many small tasks"))]
     pub fn resume(&self, count: usize) {
         self.steps.iter().for_each(|steps| steps.take(count, Progress::skip));
     }

@@ -1,0 +1,335 @@
+//! How large the study is, and what it compares.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use flows::training::TrainingSettings;
+use metrics::C2stConfig;
+use sbi::tasks::Start;
+use sbi::{FitSettings, FlowSettings};
+use serde::{Deserialize, Serialize};
+
+/// The profiles that come with the program, smallest first.
+const PROFILES: [(&str, &str); 3] = [
+    ("smoke", include_str!("../../../benchmarks/profiles/gradients/smoke.toml")),
+    ("laptop", include_str!("../../../benchmarks/profiles/gradients/laptop.toml")),
+    ("paper", include_str!("../../../benchmarks/profiles/gradients/paper.toml")),
+];
+
+/// Sizes of the steps of the study.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Name.
+    pub name: String,
+    /// The classifier of the two-sample tests; its null repetitions are not used, for the null is
+    /// found once, from reference draws.
+    pub classifier: C2stConfig,
+    /// The density of two moons.
+    pub two_moons: TwoMoonsProfile,
+    /// Lotka-Volterra with latent, with fixed initial populations, or both.
+    pub lotka_volterra: Vec<LotkaVolterraProfile>,
+}
+
+/// The density of two moons.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TwoMoonsProfile {
+    /// Draws of the classifier test from each side, and of the mean negative log density.
+    pub draws: usize,
+    /// What is compared.
+    pub method: Vec<DensityMethod>,
+}
+
+/// A way to learn a density.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DensityMethod {
+    /// Where and how often it is measured.
+    pub grid: Grid,
+    /// The flow.
+    pub flow: FlowSettings,
+    /// Its training.
+    pub training: TrainingSettings,
+}
+
+/// Where and how often a method is measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Name, for legends and files.
+    pub name: String,
+    /// Name of the method in the published tables, if it stands there.
+    pub published: Option<String>,
+    /// Factors of the score term of the loss; 0 trains without scores.
+    pub score_weights: Vec<f64>,
+    /// Numbers of simulations.
+    pub simulations: Vec<usize>,
+    /// Independent runs, each with simulations and networks of its own.
+    pub runs: usize,
+}
+
+/// A Lotka-Volterra problem.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LotkaVolterraProfile {
+    /// Initial populations.
+    pub populations: Populations,
+    /// Observations; the first three are published ones.
+    pub observations: usize,
+    /// Draws of the classifier test from each side.
+    pub draws: usize,
+    /// Fresh simulations of the mean negative log probability.
+    pub held_out: usize,
+    /// The network that makes four summaries of the counts.
+    pub compressor: CompressorProfile,
+    /// What is compared.
+    pub method: Vec<PosteriorMethod>,
+}
+
+/// What is known of the initial populations.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Populations {
+    /// Nothing: they are latent variables.
+    Latent,
+    /// Everything.
+    Fixed,
+}
+
+impl Populations {
+    /// Name of the task.
+    pub fn task(self) -> &'static str {
+        match self {
+            Self::Latent => "lotka-volterra-latent",
+            Self::Fixed => "lotka-volterra-fixed",
+        }
+    }
+
+    /// As the task knows it.
+    pub fn start(self) -> Start {
+        match self {
+            Self::Latent => Start::Latent,
+            Self::Fixed => Start::Fixed,
+        }
+    }
+}
+
+/// A network that summarises counts.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompressorProfile {
+    /// Simulations it learns from, which count towards no method.
+    pub simulations: usize,
+    /// Number of summaries.
+    pub summaries: usize,
+    /// What it sees of a count.
+    pub input: Input,
+    /// Width of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// The flow that it is trained with.
+    pub flow: FlowSettings,
+    /// The training.
+    pub training: TrainingSettings,
+}
+
+/// What a network sees of a count.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// The count divided by 1000, as published.
+    Thousands,
+    /// Its logarithm, in which the noise is the same everywhere.
+    Logarithms,
+}
+
+impl Input {
+    /// What becomes of a count.
+    pub fn of(self, count: f64) -> f64 {
+        match self {
+            Self::Thousands => 1e-3 * count,
+            Self::Logarithms => count.ln(),
+        }
+    }
+}
+
+/// A way to learn a posterior.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PosteriorMethod {
+    /// Where and how often it is measured.
+    pub grid: Grid,
+    /// What the network estimates.
+    pub estimate: Estimate,
+    /// What it learns from.
+    pub data: Data,
+    /// The flow.
+    pub flow: FlowSettings,
+    /// Its training, and the size of the ensemble.
+    pub fit: FitSettings,
+}
+
+/// What a network estimates.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Estimate {
+    /// The posterior (NPE).
+    Posterior,
+    /// The likelihood (NLE), from which the posterior is sampled by Markov chains.
+    Likelihood,
+}
+
+/// What a posterior is learnt from.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Data {
+    /// The summaries of the compressor.
+    Summaries,
+    /// The logarithms of all counts.
+    AllCounts,
+}
+
+impl Profile {
+    /// A profile by name, or from a TOML file.
+    ///
+    /// # Errors
+    /// If there is no such profile, or it has unknown fields or impossible sizes.
+    pub fn load(name: &str) -> Result<Self> {
+        if let Some((_, text)) = PROFILES.iter().find(|(known, _)| *known == name) {
+            return Self::from_toml(text);
+        }
+        let path = Path::new(name);
+        if !path.is_file() {
+            bail!("unknown profile '{name}': give smoke, laptop, paper or the path of a TOML file");
+        }
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        Self::from_toml(&text).with_context(|| format!("{name} is not a usable profile"))
+    }
+
+    fn from_toml(text: &str) -> Result<Self> {
+        let profile: Self = toml::from_str(text)?;
+        profile.classifier.validate()?;
+        let least = 2 * profile.classifier.folds;
+        let draws = |what: &str, draws: usize| {
+            ensure!(draws >= least, "{what}.draws = {draws}: at least {least} are needed");
+            Ok(())
+        };
+        draws("two_moons", profile.two_moons.draws)?;
+        for method in &profile.two_moons.method {
+            method.grid.validate()?;
+            method.training.validate()?;
+        }
+        for (index, problem) in profile.lotka_volterra.iter().enumerate() {
+            draws("lotka_volterra", problem.draws)?;
+            let before = &profile.lotka_volterra[..index];
+            let twin = |other: &LotkaVolterraProfile| other.populations == problem.populations;
+            ensure!(!before.iter().any(twin), "{:?} populations twice", problem.populations);
+            ensure!(problem.observations > 0, "lotka_volterra.observations must be at least 1");
+            let held_out = problem.held_out;
+            ensure!(held_out >= 2, "held_out = {held_out}: at least 2 are needed");
+            let CompressorProfile { simulations, summaries, training, .. } = &problem.compressor;
+            ensure!(*simulations >= 2, "compressor.simulations = {simulations}: 2 are needed");
+            ensure!(*summaries > 0, "compressor.summaries must be at least 1");
+            training.validate()?;
+            for method in &problem.method {
+                method.grid.validate()?;
+                method.fit.training.validate()?;
+            }
+        }
+        Ok(profile)
+    }
+}
+
+impl Grid {
+    fn validate(&self) -> Result<()> {
+        let Self { name, score_weights, simulations, runs, .. } = self;
+        ensure!(!score_weights.is_empty(), "{name}: score_weights is empty");
+        for weight in score_weights {
+            ensure!(weight.is_finite() && *weight >= 0.0, "{name}: score weight {weight}");
+        }
+        ensure!(*runs > 0, "{name}: runs must be at least 1");
+        ensure!(
+            simulations.first().is_some_and(|n| *n >= 2)
+                && simulations.windows(2).all(|w| w[0] < w[1]),
+            "{name}: simulations {simulations:?} must increase from at least 2"
+        );
+        Ok(())
+    }
+
+    /// All that is to be measured: weight, number of simulations, run; the most expensive first, so
+    /// that no thread is left alone with it.
+    pub fn cells(&self) -> Vec<(f64, usize, usize)> {
+        let mut cells = Vec::new();
+        for &simulations in self.simulations.iter().rev() {
+            for run in 0..self.runs {
+                for &weight in self.score_weights.iter().rev() {
+                    cells.push((weight, simulations, run));
+                }
+            }
+        }
+        cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(profile: &Profile) -> usize {
+        let grids = profile.two_moons.method.iter().map(|m| (&m.grid, m.training.max_steps));
+        let posteriors = profile.lotka_volterra.iter().flat_map(|problem| &problem.method);
+        let posteriors = posteriors.map(|m| (&m.grid, m.fit.training.max_steps));
+        grids.chain(posteriors).map(|(grid, steps)| grid.cells().len() * steps).sum()
+    }
+
+    #[test]
+    fn the_profiles_grow() -> Result<()> {
+        let costs = PROFILES
+            .iter()
+            .map(|(name, _)| {
+                let profile = Profile::load(name)?;
+                assert_eq!(profile.name, *name);
+                Ok(cost(&profile))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        assert!(costs.is_sorted(), "{costs:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_largest_profile_covers_the_published_tables() -> Result<()> {
+        let profile = Profile::load("paper")?;
+        let published = crate::published::Published::gradients()?;
+        for (task, grid) in [("two-moons", &profile.two_moons.method[0].grid)].into_iter().chain(
+            profile
+                .lotka_volterra
+                .iter()
+                .map(|problem| (problem.populations.task(), &problem.method[0].grid)),
+        ) {
+            for &weight in &grid.score_weights {
+                let metric = crate::published::Metric::C2st;
+                let curve = published.curve(task, "npe", metric, weight).expect("published");
+                assert_eq!((&curve.simulations, curve.runs), (&grid.simulations, grid.runs));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |name: &str| format!("{:#}", Profile::load(name).unwrap_err());
+        assert!(message("desktop").contains("desktop"));
+        let (_, smoke) = PROFILES[0];
+        for (old, new, expected) in [
+            ("held_out", "held_in", "held_in"),
+            ("score_weights = [0.0, 1e-5]", "score_weights = [-1.0]", "-1"),
+            ("runs = ", "runs = 0 # ", "runs"),
+            ("simulations = [", "simulations = [5, 4, ", "increase"),
+        ] {
+            let text = smoke.replace(old, new);
+            assert_ne!(text, smoke, "{old}");
+            let error = Profile::from_toml(&text).unwrap_err();
+            assert!(format!("{error:#}").contains(expected), "{error:#}");
+        }
+    }
+}

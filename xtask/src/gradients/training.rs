@@ -1,0 +1,70 @@
+//! What trainings of all kinds share: the loss of a density with scores, progress, names.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use flows::training::{Objective, TrainingProgress};
+use flows::{Flow, Score};
+use rand_chacha::ChaCha8Rng;
+
+use crate::study::Workspace;
+
+/// Rows `[row][column]` as a tensor.
+pub fn table(values: &[f64], columns: usize, device: &Device) -> Tensor<2> {
+    let single: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+    Tensor::from_data(TensorData::new(single, [values.len() / columns, columns]), device)
+}
+
+/// Some rows of a table.
+pub fn pick(table: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
+    let indices: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+    let indices = Tensor::<1, Int>::from_ints(indices.as_slice(), &table.device());
+    table.clone().select(0, indices)
+}
+
+/// The loss of an unconditional density: `-mean ln q + w mean |grad ln q - s|^2`, the gradient in
+/// the units of the data, as published.
+pub struct DensityObjective {
+    /// Draws in the standard units of the flow.
+    pub draws: Tensor<2>,
+    /// Their scores in the units of the data.
+    pub scores: Tensor<2>,
+    /// `w`.
+    pub weight: f64,
+}
+
+impl Objective for DensityObjective {
+    type Model = Flow;
+
+    fn rows(&self) -> usize {
+        self.draws.dims()[0]
+    }
+
+    fn loss(&self, flow: &Flow, rows: &[usize], _rng: &mut ChaCha8Rng) -> flows::Result<Tensor<1>> {
+        let draws = pick(&self.draws, rows);
+        let context = Tensor::zeros([rows.len(), 0], &self.draws.device());
+        if self.weight == 0.0 {
+            return Ok(flow.log_prob(draws, context).mean().neg());
+        }
+        let (log_prob, score) = flow.log_prob_and_score(draws, context, Score::Target);
+        let difference = score - pick(&self.scores, rows);
+        let penalty = difference.square().sum() * (self.weight / rows.len() as f64);
+        Ok(penalty - log_prob.mean())
+    }
+}
+
+/// Shows the steps of a training in the bar of its stage.
+pub fn observer<'a>(
+    workspace: &'a Workspace<'_>,
+) -> impl FnMut(&TrainingProgress) -> ControlFlow<()> + 'a {
+    let mut last = None;
+    move |progress| {
+        match last {
+            // The first step after an interruption is not the first of the training.
+            None if progress.step > 1 => workspace.resume(progress.step),
+            _ => workspace.advance(1),
+        }
+        last = Some(progress.step);
+        ControlFlow::Continue(())
+    }
+}
