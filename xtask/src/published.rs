@@ -4,7 +4,6 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 const GRADIENTS: &str = include_str!("../../data/published/gradients.toml");
-#[cfg_attr(not(test), expect(dead_code, reason = "for the study of inference methods"))]
 const INFERENCE: &str = include_str!("../../data/published/inference.toml");
 
 /// The published results of one paper.

@@ -52,4 +52,14 @@ impl Activation {
             }
         }
     }
+
+    /// The same of a variable that is not needed any more.
+    pub(crate) fn apply_to(self, x: Var) -> Var {
+        match self {
+            Self::Silu => x.into_silu(),
+            Self::Tanh => x.into_tanh(),
+            Self::Sin => x.into_sin(),
+            Self::Relu => x.relu(),
+        }
+    }
 }

@@ -55,32 +55,24 @@ impl Coupling {
         context: &Var,
         function: impl FnOnce(&Var, &Var) -> Result<(Var, Var)>,
     ) -> Result<(Var, Var)> {
-        let (rows, moving) = (x.dims()[0], self.features - self.kept);
         let stay = x.columns(0..self.kept);
         let input = match self.kept + context.dims()[1] {
             0 => Var::constant(x.value().clone().inner().narrow(1, 0, 1).ones_like()),
             _ => Var::concat(&[&stay, context]),
         };
         let parameters = self.network.forward(&input);
-        let count = self.bijector.parameters();
-        let parameters = parameters.reshape([rows * moving, count]);
-        let column = x.columns(self.kept..self.features).reshape([rows * moving, 1]);
-        let (moved, log_derivative) = function(&column, &parameters)?;
-        let moved = moved.reshape([rows, moving]);
-        let log_det = log_derivative.reshape([rows, moving]).sum(1);
-        Ok((Var::concat(&[&stay, &moved]), log_det))
+        let (moved, log_derivative) = function(&x.columns(self.kept..self.features), &parameters)?;
+        Ok((Var::concat(&[&stay, &moved]), log_derivative.sum(1)))
     }
 }
 
 impl Transform for Coupling {
     fn forward_and_log_det(&self, x: &Var, context: &Var) -> (Var, Var) {
-        self.apply(x, context, |column, parameters| Ok(self.bijector.forward(column, parameters)))
+        self.apply(x, context, |moving, parameters| Ok(self.bijector.forward(moving, parameters)))
             .expect("bijectors have a value everywhere")
     }
 
     fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)> {
-        self.apply(z, context, |column, parameters| {
-            Ok(self.bijector.inverse(column, parameters)?)
-        })
+        self.apply(z, context, |moving, parameters| self.bijector.inverse(moving, parameters))
     }
 }

@@ -94,7 +94,7 @@ impl Mlp {
         let (last, hidden) = self.layers.split_last().expect("a network has a last layer");
         let mut x = x.clone();
         for layer in hidden {
-            x = self.activation.apply(&layer.forward(&x));
+            x = self.activation.apply_to(layer.forward(&x));
         }
         last.forward(&x)
     }

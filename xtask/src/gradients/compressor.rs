@@ -131,9 +131,12 @@ pub fn make_compressor(
     let inputs: Vec<f64> = set.x().iter().map(|count| profile.input.of(*count)).collect();
     let units = match profile.input {
         Input::Thousands => Standardiser::identity(set.observables()),
-        Input::Logarithms => {
-            Standardiser::fit("logarithms of counts", &inputs, set.observables(), Scaling::Robust)?
-        }
+        Input::Logarithms => Standardiser::fit(
+            "inputs of the compressor",
+            &inputs,
+            set.observables(),
+            Scaling::Robust,
+        )?,
     };
     let network = MlpConfig {
         inputs: set.observables(),
@@ -153,7 +156,7 @@ pub fn make_compressor(
         flow: config.init(target, context, training.seed, device)?,
     };
     let encoded: Vec<f64> =
-        units.encode("logarithms of counts", &inputs)?.into_iter().map(f64::from).collect();
+        units.encode("inputs of the compressor", &inputs)?.into_iter().map(f64::from).collect();
     let objective = VmimObjective {
         theta: table(&normal_coordinates(&set, task.prior()), dim, device),
         x: table(&encoded, set.observables(), device),
@@ -199,7 +202,7 @@ impl Compressor {
         let Header { input, units, network } = &self.header;
         let inputs: Vec<f64> = counts.iter().map(|count| input.of(*count)).collect();
         let inputs: Vec<f64> =
-            units.encode("counts", &inputs)?.into_iter().map(f64::from).collect();
+            units.encode("inputs of the compressor", &inputs)?.into_iter().map(f64::from).collect();
         let x = Var::constant(table(&inputs, network.inputs, &self.device));
         let summaries = self.network.forward(&x).into_value();
         let values = summaries

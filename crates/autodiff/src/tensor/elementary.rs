@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Tensor, activation};
 
 use super::Var;
-use super::host::{Pointwise, Sigmoid, Silu, Sin, Tanh, evaluate};
+use super::host::{Exp, Pointwise, Sigmoid, Silu, Sin, Tanh, evaluate, replace};
 
 impl Var {
     /// Applies a function of each entry, given its values and its first derivatives. The
@@ -18,28 +18,84 @@ impl Var {
     /// that the tape uses. `None` where the numbers are not at hand.
     fn pointwise<F: Pointwise>(&self) -> Option<Self> {
         let x = self.value();
-        let recorded = self.is_recorded();
-        if !x.is_tracked() {
-            if !recorded {
-                return evaluate::<F, 1>(x).map(|[value]| Self::constant(value));
+        match (x.is_tracked(), self.is_recorded()) {
+            (false, false) => replace::<F>(x.clone()).ok().map(Self::constant),
+            (false, true) => {
+                let [value, slope] = evaluate::<F, 2>(x)?;
+                Some(self.chain(value, slope))
             }
-            let [value, slope] = evaluate::<F, 2>(x)?;
-            return Some(self.unary(value, move |adjoint| adjoint * slope.clone()));
+            (true, false) => {
+                let [value, slope] = evaluate::<F, 2>(x)?;
+                Some(Self::constant(self.excursion() * slope + value))
+            }
+            (true, true) => {
+                let [value, slope, bend] = evaluate::<F, 3>(x)?;
+                let nothing = self.excursion();
+                let value = nothing.clone() * slope.clone() + value;
+                Some(self.chain(value, nothing * bend + slope))
+            }
         }
-        let nothing = x.clone() - x.clone().inner();
-        if !recorded {
-            let [value, slope] = evaluate::<F, 2>(x)?;
-            return Some(Self::constant(nothing * slope + value));
+    }
+
+    /// The same of a variable that is not needed any more, in its memory where possible.
+    fn into_pointwise<F: Pointwise>(self, otherwise: impl Fn(&Self) -> Self) -> Self {
+        if self.value().is_tracked() || self.is_recorded() {
+            return otherwise(&self);
         }
-        let [value, slope, bend] = evaluate::<F, 3>(x)?;
+        match replace::<F>(self.into_value()) {
+            Ok(value) => Self::constant(value),
+            Err(value) => otherwise(&Self::constant(value)),
+        }
+    }
+
+    /// [`Var::silu`] of a variable that is not needed any more, in its memory where possible.
+    #[must_use]
+    pub fn into_silu(self) -> Self {
+        self.into_pointwise::<Silu>(Self::silu)
+    }
+
+    /// [`Var::tanh`] of a variable that is not needed any more, in its memory where possible.
+    #[must_use]
+    pub fn into_tanh(self) -> Self {
+        self.into_pointwise::<Tanh>(Self::tanh)
+    }
+
+    /// [`Var::sin`] of a variable that is not needed any more, in its memory where possible.
+    #[must_use]
+    pub fn into_sin(self) -> Self {
+        self.into_pointwise::<Sin>(Self::sin)
+    }
+
+    /// A function and its derivative, as [`Var::pointwise`].
+    fn pointwise_with_derivative<F: Pointwise>(&self) -> Option<(Self, Self)> {
+        let x = self.value();
+        if !x.is_tracked() {
+            let [value, slope, bend] = evaluate::<F, 3>(x)?;
+            return Some((self.chain(value, slope.clone()), self.chain(slope, bend)));
+        }
+        let [value, slope, bend, twist] = evaluate::<F, 4>(x)?;
+        let nothing = self.excursion();
         let value = nothing.clone() * slope.clone() + value;
-        let slope = nothing * bend + slope;
-        Some(self.unary(value, move |adjoint| adjoint * slope.clone()))
+        let slope = nothing.clone() * bend.clone() + slope;
+        if !self.is_recorded() {
+            return Some((Self::constant(value), Self::constant(slope)));
+        }
+        let bend = nothing * twist + bend;
+        Some((self.chain(value, slope.clone()), self.chain(slope, bend)))
+    }
+
+    /// `x - x_0`: zero, but burn knows its derivative.
+    fn excursion(&self) -> Tensor<2> {
+        let x = self.value().clone();
+        x.clone() - x.inner()
     }
 
     /// `e^x`.
     #[must_use]
     pub fn exp(&self) -> Self {
+        if let Some(found) = self.pointwise::<Exp>() {
+            return found;
+        }
         let value = self.value().clone().exp();
         self.chain(value.clone(), value)
     }
@@ -100,6 +156,17 @@ impl Var {
         }
         let value = activation::sigmoid(self.value().clone());
         self.unary(value.clone(), move |adjoint| adjoint * (value.clone() - value.clone().square()))
+    }
+
+    /// `1 / (1 + e^-x)` and its derivative, which is exact in both tails.
+    #[must_use]
+    pub fn sigmoid_with_derivative(&self) -> (Self, Self) {
+        if let Some(found) = self.pointwise_with_derivative::<Sigmoid>() {
+            return found;
+        }
+        let value = self.sigmoid();
+        let slope = &value * (-self).sigmoid();
+        (value, slope)
     }
 
     /// `ln(sigmoid(x))`, exact in both tails.

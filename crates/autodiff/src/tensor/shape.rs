@@ -23,15 +23,7 @@ impl Var {
             return Self::constant(Tensor::zeros([rows, 0], (&plain.device(), plain.dtype())));
         }
         let value = self.value().clone().narrow(1, range.start, range.len());
-        self.unary(value, move |adjoint| {
-            let blank = |width: usize| {
-                let options = (&adjoint.device().without_autodiff(), adjoint.dtype());
-                (width > 0).then(|| Tensor::zeros([rows, width], options))
-            };
-            let after = blank(columns - range.end);
-            let parts = [blank(range.start), Some(adjoint), after];
-            Tensor::cat(parts.into_iter().flatten().collect(), 1)
-        })
+        self.part(value, range.start)
     }
 
     /// Matrices side by side; all have the same number of rows. Parts without columns are left
