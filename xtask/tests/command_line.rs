@@ -88,7 +88,11 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         ("report nowhere", 1, "benchmark"),
         ("task", 2, "NAME"),
         ("task two-moons --method npe --out r", 2, "--observation"),
-        ("task two-moons --observation-seed 1 --observation y.npy --method npe --out r", 2, "cannot be used with"),
+        (
+            "task two-moons --observation-seed 1 --observation y.npy --method npe --out r",
+            2,
+            "cannot be used with",
+        ),
         ("task two-moons --observation-seed 1 --method magic --out r", 2, "fmpe"),
         ("task three-moons --observation-seed 1 --method npe --out r", 1, "two-moons, gaussian"),
         ("task two-moons --observation none.npy --method npe --out r", 1, "none.npy"),

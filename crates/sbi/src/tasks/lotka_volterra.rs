@@ -17,6 +17,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::predator_prey::{Rates, log_populations};
 use super::{Task, TaskSimulator, posterior, require_array, require_observation};
 use crate::error::{Error, Result};
+use crate::posterior::Draws;
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 
@@ -217,40 +218,19 @@ impl Task for LotkaVolterra {
         }
     }
 
+    fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
+        Ok(self.reference(x, draws, seed)?.theta)
+    }
+
     /// By the no-U-turn sampler in the normal coordinates of the parameters and, if latent, of the
     /// initial populations.
-    fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
+    fn reference(&self, x: &[f64], draws: usize, seed: u64) -> Result<Draws> {
         require_observation(x, self.observables())?;
         if let Some(index) = x.iter().position(|&count| count <= 0.0) {
             let reason = format!("count {index} is {}, and counts are positive", x[index]);
             return Err(Error::Reference { reason });
         }
         let likelihood = |point: &[f64]| self.evaluate(x, point);
-        posterior::sample(&self.joint, &likelihood, 4, draws, seed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_are_time_by_population_and_nothing_else() {
-        let task = LotkaVolterra::new(Start::Fixed);
-        // prey 0, 1, .., 9, predators 100, 101, .., 109
-        let table: Vec<f64> = (0..10).flat_map(|t| [f64::from(t), f64::from(100 + t)]).collect();
-        let x = task.arrange(&[10, 2], table.clone()).expect("the documented shape");
-        let expected: Vec<f64> = (0..10).chain(100..110).map(f64::from).collect();
-        assert_eq!(x, expected);
-        assert_eq!(task.arrange(&[20], expected.clone()).expect("the observables"), expected);
-        for shape in [&[2, 10][..], &[20, 1], &[2, 2, 5], &[19], &[10, 3]] {
-            let values = vec![1.0; shape.iter().product()];
-            let error = task.arrange(shape, values).expect_err("another shape").to_string();
-            assert!(error.contains("expected [10, 2]"), "{error}");
-        }
-        let mut hole = table;
-        hole[3] = f64::NAN;
-        let error = task.arrange(&[10, 2], hole).expect_err("a hole");
-        assert!(matches!(error, Error::NotFinite { index: 3, .. }), "{error}");
+        posterior::sample_draws(&self.joint, &likelihood, 4, draws, seed)
     }
 }
