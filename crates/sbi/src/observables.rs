@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn the_jacobian_is_the_derivative() {
         let observables = fitted();
-        for x in [[3.0, 4.0], [1e4, -20.0], [-1e7, 1e9]] {
+        for x in [[3.0_f64, 4.0], [1e4, -20.0], [-1e7, 1e9]] {
             let mut expected = 0.0;
             for i in 0..2 {
                 let h = 1e-6 * (1.0 + x[i].abs());
