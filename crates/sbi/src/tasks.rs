@@ -27,6 +27,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::error::{Error, Result};
+use crate::posterior::{Draws, Sampling};
 use crate::prior::Prior;
 use crate::simulator::Simulator;
 
@@ -94,6 +95,16 @@ pub trait Task: Send + Sync {
     /// infinities; [`Error::Reference`] if no posterior can be had, because `x` is impossible or far
     /// from everything the prior allows.
     fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>>;
+
+    /// The draws of [`Task::reference_posterior`] with how they were made. Exact ones count as
+    /// direct, without leakage.
+    ///
+    /// # Errors
+    /// As [`Task::reference_posterior`].
+    fn reference(&self, x: &[f64], draws: usize, seed: u64) -> Result<Draws> {
+        let theta = self.reference_posterior(x, draws, seed)?;
+        Ok(Draws { theta, sampling: Sampling::Direct { proposed: draws, leakage: 0.0 } })
+    }
 }
 
 /// Stream of observations, apart from those of simulations.
@@ -150,5 +161,30 @@ fn require_observation(x: &[f64], expected: usize) -> Result<()> {
     match x.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(index) => Err(Error::NotFinite { what: "observation".into(), index, value: x[index] }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lotka_volterra_data_are_time_by_population_and_nothing_else() {
+        let task = LotkaVolterra::new(Start::Fixed);
+        // prey 0, 1, .., 9, predators 100, 101, .., 109
+        let table: Vec<f64> = (0..10).flat_map(|t| [f64::from(t), f64::from(100 + t)]).collect();
+        let x = task.arrange(&[10, 2], table.clone()).expect("the documented shape");
+        let expected: Vec<f64> = (0..10).chain(100..110).map(f64::from).collect();
+        assert_eq!(x, expected);
+        assert_eq!(task.arrange(&[20], expected.clone()).expect("the observables"), expected);
+        for shape in [&[2, 10][..], &[20, 1], &[2, 2, 5], &[19], &[10, 3]] {
+            let values = vec![1.0; shape.iter().product()];
+            let error = task.arrange(shape, values).expect_err("another shape").to_string();
+            assert!(error.contains("expected [10, 2]"), "{error}");
+        }
+        let mut hole = table;
+        hole[3] = f64::NAN;
+        let error = task.arrange(&[10, 2], hole).expect_err("a hole");
+        assert!(matches!(error, Error::NotFinite { index: 3, .. }), "{error}");
     }
 }

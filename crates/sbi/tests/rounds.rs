@@ -10,10 +10,12 @@ use ndarray::Array2;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use sbi::prior::{Marginal, Prior};
-use sbi::rounds::{Method, Rounds, RoundsSettings, RunPlan, SnpeSettings, TsnpeSettings};
+use sbi::rounds::{
+    Method, Rounds, RoundsSettings, RunPlan, SnleSettings, SnpeSettings, TsnpeSettings,
+};
 use sbi::simulations::Policy;
 use sbi::simulator::{self, Simulator};
-use sbi::{Coordinates, Family, FitProgress, Fitting, NpeSettings};
+use sbi::{Coordinates, Family, FitProgress, Fitting, NleSettings, NpeSettings};
 
 fn network(family: Family) -> NpeSettings {
     let mut settings = NpeSettings::default();
@@ -39,6 +41,11 @@ fn tsnpe(npe: NpeSettings) -> RoundsSettings {
         oversampling: 64,
         ..TsnpeSettings::default()
     }))
+}
+
+fn snle(npe: NpeSettings) -> RoundsSettings {
+    let nle = NleSettings { flow: npe.flow, fit: npe.fit, score: None };
+    RoundsSettings::new(Method::Snle(SnleSettings { nle, ..SnleSettings::default() }))
 }
 
 fn plan(rounds: usize, simulations: usize) -> RunPlan {
@@ -103,7 +110,12 @@ fn divergence_from_exact(theta: &Array2<f64>) -> f64 {
 #[test]
 fn rounds_come_closer_than_one_round() {
     let (prior, simulator) = linear();
-    for settings in [snpe(network(Family::Affine)), tsnpe(network(Family::Affine))] {
+    let methods = [
+        snpe(network(Family::Affine)),
+        tsnpe(network(Family::Affine)),
+        snle(network(Family::Affine)),
+    ];
+    for settings in methods {
         let mut rounds = Rounds::new(&prior, &LINEAR_OBSERVATION, settings).unwrap();
         let mut after = Vec::new();
         for count in 1..=3 {
@@ -112,10 +124,11 @@ fn rounds_come_closer_than_one_round() {
             after.push(divergence_from_exact(&draws.theta));
         }
         println!("{after:?}");
-        assert!(after[2] < 0.5 * after[0], "{after:?}");
-        assert!(after[2] < 0.1, "{after:?}");
+        assert!(after[2] < 0.7 * after[0], "{after:?}");
+        assert!(after[2] < 0.05, "{after:?}");
         assert_eq!(rounds.estimator().unwrap().simulator_calls(), 1500);
-        assert!(rounds.reports().iter().all(|report| report.leakage == Some(0.0)));
+        let leakage = rounds.posterior().unwrap().sample(1, 1).unwrap().sampling.leakage();
+        assert_eq!(leakage, 0.0);
     }
 }
 
@@ -182,9 +195,11 @@ fn two_moons() -> (Prior, impl Simulator) {
 #[test]
 fn both_moons_stay() {
     let (prior, simulator) = two_moons();
-    for settings in
-        [snpe(network(Family::AutoregressiveSpline)), tsnpe(network(Family::AutoregressiveSpline))]
-    {
+    for settings in [
+        snpe(network(Family::AutoregressiveSpline)),
+        tsnpe(network(Family::AutoregressiveSpline)),
+        snle(network(Family::AutoregressiveSpline)),
+    ] {
         let mut rounds = Rounds::new(&prior, &[0.0, 0.0], settings).unwrap();
         run(&mut rounds, &simulator, &plan(3, 500));
         let draws = rounds.posterior().unwrap().sample(2000, 1).unwrap().theta;

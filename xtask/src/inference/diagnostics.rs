@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::comparison::{Comparison, Moments};
 use super::method::Settings;
 use super::observation::Observation;
-use super::steps::SamplingRecord;
+use super::steps::Spread;
 use crate::report::{Grade, Verdict};
 
 /// Everything about an inference.
@@ -32,8 +32,10 @@ pub struct Diagnostics {
     pub rounds: Vec<RoundReport>,
     /// The training of each network that the draws are from.
     pub training: Vec<TrainingReport>,
-    /// How the draws were made; none for those of the reference posterior.
-    pub sampling: Option<SamplingRecord>,
+    /// Where the observation lies among the simulations, if there are any.
+    pub deviation: Option<Deviation>,
+    /// How the draws were made: leakage of direct ones, convergence and gradients of chains.
+    pub sampling: Sampling,
     /// Against the reference posterior, if that was wanted and can be had.
     pub comparison: Option<Comparison>,
     /// Why there is no comparison, if one was wanted.
@@ -48,6 +50,15 @@ pub struct Diagnostics {
     pub version: String,
 }
 
+/// How far an observation and simulations lie from the centre of the simulations.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Deviation {
+    /// The largest deviation of an observable, in standard units of the simulations.
+    pub observation: f64,
+    /// Those of simulations from the prior.
+    pub simulations: Spread,
+}
+
 /// A part of the work.
 #[derive(Clone, Debug, Serialize)]
 pub struct Part {
@@ -60,12 +71,10 @@ pub struct Part {
 /// Fractions of draws outside the prior up to which leakage is harmless, and up to which the rest
 /// may still be of use.
 const LEAKAGE: (f64, f64) = (0.01, 0.3);
-/// Split R-hat of chains, likewise; loose, for modes that chains do not travel between.
-const R_HAT: (f64, f64) = (1.05, 1.5);
+/// Split R-hat below which chains agree; loose, for chains are many and short.
+const R_HAT: f64 = 1.05;
 /// Independent draws that summaries need (Vehtari et al. 2021, arXiv:1903.08008).
 const EFFECTIVE: f64 = 400.0;
-/// Deviation of the observation, in standard units, beyond which networks extrapolate.
-const DEVIATION: f64 = 5.0;
 /// Excess of the accuracy of the classifier over its null, likewise.
 const EXCESS: (f64, f64) = (0.05, 0.2);
 /// Offset of a mean in standard deviations of the reference, likewise.
@@ -95,10 +104,9 @@ impl Diagnostics {
         if let Some(reason) = &self.no_reference {
             verdicts.push(Verdict { grade: Grade::Doubtful, text: reason.clone() });
         }
-        if let Some(SamplingRecord { sampling, largest_deviation }) = &self.sampling {
-            verdicts.push(sampling_verdict(sampling));
-            verdicts.push(deviation_verdict(*largest_deviation));
-        }
+        let exact = !self.settings.method.is_neural();
+        verdicts.push(sampling_verdict(&self.sampling, exact));
+        verdicts.extend(self.deviation.map(deviation_verdict));
         verdicts.extend(self.training.iter().map(training_verdict));
         if self.dropped_simulations > 0 {
             let (dropped, calls) = (self.dropped_simulations, self.simulator_calls);
@@ -153,8 +161,12 @@ fn moments_verdict(found: &[Moments], reference: &[Moments]) -> Option<Verdict> 
     Some(Verdict { grade, text })
 }
 
-fn sampling_verdict(sampling: &Sampling) -> Verdict {
+/// `exact` for draws of the reference posterior.
+fn sampling_verdict(sampling: &Sampling, exact: bool) -> Verdict {
     match sampling {
+        Sampling::Direct { .. } if exact => {
+            Verdict { grade: Grade::Good, text: "The draws are exact and independent".into() }
+        }
         Sampling::Direct { proposed, leakage } => Verdict {
             grade: grade(*leakage, LEAKAGE),
             text: format!(
@@ -163,30 +175,43 @@ fn sampling_verdict(sampling: &Sampling) -> Verdict {
             ),
         },
         Sampling::Chains { chains, stuck, gradients, divergences, effective, r_hat, .. } => {
-            let few = if *effective < EFFECTIVE { Grade::Doubtful } else { Grade::Good };
+            let agree = *r_hat <= R_HAT;
+            let fit = agree && *effective >= EFFECTIVE;
             let stuck = match stuck.len() {
                 0 => String::new(),
                 count => format!(", {count} of them stuck and left out"),
             };
+            let finding = if agree {
+                ""
+            } else {
+                ": they stay in modes of their own, whose shares are those of the starting points, \
+                 or mix slowly"
+            };
             Verdict {
-                grade: grade(*r_hat, R_HAT).max(few),
+                grade: if fit { Grade::Good } else { Grade::Doubtful },
                 text: format!(
-                    "{chains} chains{stuck}: R-hat at most {r_hat:.3}, {effective:.0} effective \
-                     draws, {divergences} divergences, {gradients} gradients of the networks"
+                    "{chains} chains{stuck}: {effective:.0} effective draws, {divergences} \
+                     divergences, {gradients} gradients; R-hat at most {r_hat:.3}{finding}"
                 ),
             }
         }
     }
 }
 
-fn deviation_verdict(deviation: f64) -> Verdict {
-    let (grade, place) =
-        if deviation <= DEVIATION { (Grade::Good, "within") } else { (Grade::Doubtful, "outside") };
+fn deviation_verdict(Deviation { observation, simulations }: Deviation) -> Verdict {
+    let (grade, place) = if observation <= simulations.percentile_99 {
+        (Grade::Good, "is among the simulations from the prior")
+    } else if observation <= simulations.largest {
+        (Grade::Doubtful, "is at the edge of the simulations from the prior")
+    } else {
+        (Grade::Doubtful, "is outside the simulations from the prior, so that networks extrapolate")
+    };
     Verdict {
         grade,
         text: format!(
-            "The observation lies {place} the simulations: at most {deviation:.1} of their \
-             standard units from their centre"
+            "The observation {place}: it lies at most {observation:.1} standard units from their \
+             centre, 99 % of them at most {:.1}",
+            simulations.percentile_99
         ),
     }
 }
@@ -238,6 +263,20 @@ mod tests {
         ] {
             let verdict = classifier_verdict(&comparison(accuracy));
             assert_eq!(verdict.grade, expected, "{accuracy}");
+            assert!(verdict.text.contains(words), "{}", verdict.text);
+        }
+    }
+
+    #[test]
+    fn an_observation_is_judged_by_the_simulations() {
+        let simulations = Spread { percentile_99: 30.0, largest: 50.0 };
+        for (observation, expected, words) in [
+            (29.0, Grade::Good, "is among"),
+            (31.0, Grade::Doubtful, "at the edge"),
+            (51.0, Grade::Doubtful, "extrapolate"),
+        ] {
+            let verdict = deviation_verdict(Deviation { observation, simulations });
+            assert_eq!(verdict.grade, expected);
             assert!(verdict.text.contains(words), "{}", verdict.text);
         }
     }

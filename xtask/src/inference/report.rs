@@ -11,7 +11,7 @@ use super::diagnostics::Diagnostics;
 use crate::arrays::Array;
 use crate::files::write_text;
 use crate::plot::corner::{Parameter, Posterior, corner};
-use crate::plot::curves::{Chart, Look, Quantity, Series, curves};
+use crate::plot::curves::{Chart, Guide, Look, Quantity, Series, curves};
 use crate::plot::markup::parameter_label;
 use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
@@ -162,7 +162,7 @@ fn training_section(diagnostics: &Diagnostics) -> Result<Option<Section>> {
         figures: vec![Figure {
             svg: curves("Learning curves", &charts, columns).context("learning curves")?,
             caption: "Loss over the training and the validation simulations after each epoch; \
-                      dotted the validation loss of the weights that were kept."
+                      dashed the validation loss of the weights that were kept."
                 .into(),
         }],
         tables: rounds_table(diagnostics).into_iter().collect(),
@@ -190,11 +190,7 @@ fn learning_curve(title: &str, report: &TrainingReport) -> Chart {
         title: title.to_owned(),
         x: quantity("step"),
         y: quantity("loss"),
-        guides: best
-            .validation
-            .map(|loss| crate::plot::curves::Guide::Level(loss, "best".into()))
-            .into_iter()
-            .collect(),
+        guides: best.validation.map(|loss| Guide::Level(loss, "best".into())).into_iter().collect(),
         series,
     }
 }

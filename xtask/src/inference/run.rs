@@ -9,11 +9,11 @@ use sbi::tasks::Task;
 use sbi::{Estimator, Sampling};
 
 use super::comparison::{Comparison, MOST_DRAWS, Moments, classifier, compare};
-use super::diagnostics::{Diagnostics, Part};
+use super::diagnostics::{Deviation, Diagnostics, Part};
 use super::method::{Fit, Settings};
 use super::observation::Observation;
 use super::report::{self, Draws};
-use super::steps::{ESTIMATOR, FIT, FitRecord, Problem, SAMPLING, SIMULATIONS, SamplingRecord};
+use super::steps::{ESTIMATOR, FIT, FitRecord, Problem, SAMPLING, SIMULATIONS};
 use crate::arrays::{Named, read_npz, write_npz};
 use crate::files::{read_json, write_json};
 use crate::machine::machine;
@@ -100,15 +100,13 @@ impl Inference<'_> {
             }
         }
 
-        let sampling = match &fit {
-            Some(_) => Some(read_json::<SamplingRecord>(&drawn.path(SAMPLING))?),
-            None => None,
-        };
         let record = fit.as_ref().map(|fit| read_json::<FitRecord>(&fit.path(FIT))).transpose()?;
-        let training = match &fit {
-            Some(fit) => Estimator::load(&fit.path(ESTIMATOR), device)?.reports().to_vec(),
-            None => Vec::new(),
-        };
+        let estimator =
+            fit.as_ref().map(|fit| Estimator::load(&fit.path(ESTIMATOR), device)).transpose()?;
+        let deviation = record.as_ref().zip(estimator.as_ref()).map(|(record, estimator)| {
+            let observation = estimator.observables().largest_deviation(&observation.x);
+            Deviation { observation, simulations: record.spread }
+        });
         let (calls, kept) = record.as_ref().map_or((0, 0), |r| (r.calls, r.simulations));
         let mut diagnostics = Diagnostics {
             task: task.name().to_owned(),
@@ -119,8 +117,9 @@ impl Inference<'_> {
             simulator_calls: calls,
             dropped_simulations: calls - kept as u64,
             rounds: record.map_or(Vec::new(), |record| record.rounds),
-            training,
-            sampling,
+            training: estimator.map_or(Vec::new(), |estimator| estimator.reports().to_vec()),
+            deviation,
+            sampling: read_json(&drawn.path(SAMPLING))?,
             comparison,
             no_reference,
             seconds: steps.seconds,
@@ -140,9 +139,9 @@ impl Inference<'_> {
             copy(&fit.path(ESTIMATOR), &folder.join(ESTIMATOR))?;
         }
         write_json(&folder.join(DIAGNOSTICS), &diagnostics)?;
-        let effective = match diagnostics.sampling.as_ref().map(|record| &record.sampling) {
-            Some(Sampling::Chains { effective, .. }) => Some(effective.min(own.shape[0] as f64)),
-            _ => None,
+        let effective = match &diagnostics.sampling {
+            Sampling::Chains { effective, .. } => Some(effective.min(own.shape[0] as f64)),
+            Sampling::Direct { .. } => None,
         };
         let draws = Draws { own: &own, effective, reference: reference.as_ref() };
         report::write(folder, task, &diagnostics, &draws)

@@ -16,6 +16,7 @@ use super::method::{Once, Settings};
 use super::watch::{Sampling, Simulating, Training};
 use crate::arrays::{Named, write_npz};
 use crate::files::write_json;
+use crate::plot::density::quantile;
 use crate::sampling::SAMPLES;
 use crate::study::{Workspace, derive_seed};
 
@@ -25,7 +26,7 @@ pub const SIMULATIONS: &str = "simulations.npz";
 pub const ESTIMATOR: &str = "estimator.safetensors";
 /// File of a [`FitRecord`].
 pub const FIT: &str = "fit.json";
-/// File of a [`SamplingRecord`].
+/// File that says how draws were made, an [`sbi::Sampling`].
 pub const SAMPLING: &str = "sampling.json";
 
 /// Pieces in which simulations are stored while they are made.
@@ -40,17 +41,31 @@ pub struct FitRecord {
     pub calls: u64,
     /// Simulations learnt from: the calls, less those that failed or were not finite.
     pub simulations: usize,
+    /// How far simulations from the prior lie from their centre.
+    pub spread: Spread,
     /// What happened in each round, if there are any.
     pub rounds: Vec<RoundReport>,
 }
 
-/// How draws were made.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct SamplingRecord {
-    /// Leakage of direct draws, or convergence and gradients of chains.
-    pub sampling: sbi::Sampling,
-    /// Largest deviation of the observation from the simulations, in their standard units.
-    pub largest_deviation: f64,
+/// Largest deviation of the observables of a simulation from their centre, in standard units, over
+/// simulations from the prior. Where observables have heavy tails it is large for many.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Spread {
+    /// Exceeded by one simulation in a hundred.
+    pub percentile_99: f64,
+    /// Exceeded by none.
+    pub largest: f64,
+}
+
+impl Spread {
+    fn of(estimator: &Estimator, set: &Simulations) -> Self {
+        let deviation = |row: ndarray::ArrayView1<f64>| {
+            estimator.observables().largest_deviation(&row.to_vec())
+        };
+        let mut sorted: Vec<f64> = set.x().rows().into_iter().map(deviation).collect();
+        sorted.sort_by(f64::total_cmp);
+        Self { percentile_99: quantile(&sorted, 0.99), largest: quantile(&sorted, 1.0) }
+    }
 }
 
 /// What the steps work on.
@@ -98,12 +113,18 @@ impl Problem<'_> {
     pub fn fit(&self, fit: &Once, simulations: &Path, workspace: &Workspace) -> Result<()> {
         let set = Simulations::load(simulations)?;
         let prior = self.task.prior();
-        let estimator = self.training(workspace, |fitting| match fit {
+        let watch = Training::default();
+        let estimator = self.training(workspace, &watch, |fitting| match fit {
             Once::Npe(settings) => npe(prior, &set, settings, fitting),
             Once::Nle(settings) => nle(prior, &set, settings, fitting),
             Once::Fmpe(settings) => fmpe(prior, &set, settings, fitting),
         })?;
-        let record = FitRecord { calls: set.calls(), simulations: set.len(), rounds: Vec::new() };
+        let record = FitRecord {
+            calls: set.calls(),
+            simulations: set.len(),
+            spread: Spread::of(&estimator, &set),
+            rounds: Vec::new(),
+        };
         estimator.save(&workspace.path(ESTIMATOR))?;
         write_json(&workspace.path(FIT), &record)
     }
@@ -122,13 +143,18 @@ impl Problem<'_> {
             seed: self.seed("simulations"),
             policy: POLICY,
         };
-        let watch = Simulating::new("simulations");
-        let estimator = self.training(workspace, |fitting| {
-            rounds.run(task.simulator(), &plan, &|now| watch.observe(now), fitting).cloned()
+        let (simulating, training) = (Simulating::new("simulations"), Training::default());
+        let simulated = |now| {
+            training.finish();
+            simulating.observe(now)
+        };
+        let estimator = self.training(workspace, &training, |fitting| {
+            rounds.run(task.simulator(), &plan, &simulated, fitting).cloned()
         })?;
         let record = FitRecord {
             calls: estimator.simulator_calls(),
             simulations: rounds.simulations().iter().map(Simulations::len).sum(),
+            spread: Spread::of(&estimator, &rounds.simulations()[0]),
             rounds: rounds.reports().to_vec(),
         };
         estimator.save(&workspace.path(ESTIMATOR))?;
@@ -139,11 +165,11 @@ impl Problem<'_> {
     fn training(
         &self,
         workspace: &Workspace,
+        watch: &Training,
         fit: impl FnOnce(&mut Fitting<'_>) -> sbi::Result<Estimator>,
     ) -> Result<Estimator> {
         let checkpoints = workspace.checkpoint("training");
         fs::create_dir_all(&checkpoints)?;
-        let mut watch = Training::default();
         let mut observer = |now: &sbi::FitProgress| watch.observe(now);
         let estimator = fit(&mut Fitting {
             device: self.device,
@@ -170,11 +196,7 @@ impl Problem<'_> {
         )?;
         watch.finish();
         self.write_draws(&draws.theta, workspace)?;
-        let record = SamplingRecord {
-            sampling: draws.sampling,
-            largest_deviation: posterior.largest_deviation(),
-        };
-        write_json(&workspace.path(SAMPLING), &record)
+        write_json(&workspace.path(SAMPLING), &draws.sampling)
     }
 
     /// Draws from the reference posterior.
@@ -183,8 +205,9 @@ impl Problem<'_> {
     /// If there is none for this observation.
     pub fn reference(&self, draws: usize, seed: u64, workspace: &Workspace) -> Result<()> {
         eprintln!("{draws} draws of the reference posterior");
-        let theta = self.task.reference_posterior(self.x, draws, seed)?;
-        self.write_draws(&theta, workspace)
+        let drawn = self.task.reference(self.x, draws, seed)?;
+        self.write_draws(&drawn.theta, workspace)?;
+        write_json(&workspace.path(SAMPLING), &drawn.sampling)
     }
 
     /// Writes draws `[draw, parameter]`.

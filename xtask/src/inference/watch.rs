@@ -1,7 +1,7 @@
 //! Progress bars for what the library tells while it works.
 
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sbi::{FitProgress, SampleProgress, SampleStage, simulations};
 
@@ -42,7 +42,13 @@ impl Simulating {
 /// Shows trainings, each on a bar of its own.
 #[derive(Default)]
 pub struct Training {
-    /// The bar at work, whose training it shows, and the step shown.
+    bar: Mutex<TrainingBar>,
+}
+
+/// The bar of the training at work.
+#[derive(Default)]
+struct TrainingBar {
+    /// The bar, whose training it shows, and the step shown.
     bar: Option<(Progress, usize, usize)>,
     /// Trainings begun, to tell rounds apart.
     begun: usize,
@@ -50,10 +56,26 @@ pub struct Training {
 
 impl Training {
     /// Shows a step.
-    pub fn observe(&mut self, now: &FitProgress) -> ControlFlow<()> {
+    pub fn observe(&self, now: &FitProgress) -> ControlFlow<()> {
+        self.lock().observe(now);
+        ControlFlow::Continue(())
+    }
+
+    /// The training is done.
+    pub fn finish(&self) {
+        self.lock().finish();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TrainingBar> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TrainingBar {
+    fn observe(&mut self, now: &FitProgress) {
         let FitProgress { member, members, training } = *now;
         let same =
-            |(_, of, step): &(Progress, usize, usize)| *of == member && *step <= training.step;
+            |(_, of, step): &(Progress, usize, usize)| *of == member && *step < training.step;
         if !self.bar.as_ref().is_some_and(same) {
             self.finish();
             self.begun += 1;
@@ -63,24 +85,22 @@ impl Training {
             };
             let progress = Progress::new(&label, training.of);
             // an earlier run has made these
-            progress.skip(training.step.saturating_sub(1));
-            self.bar = Some((progress, member, training.step.saturating_sub(1)));
+            let earlier = training.step.saturating_sub(1);
+            progress.skip(earlier);
+            self.bar = Some((progress, member, earlier));
         }
-        if let Some((progress, _, shown)) = &mut self.bar {
-            progress.advance(training.step - *shown);
-            *shown = training.step;
-            if let Some(point) = training.last {
-                let validation = point
-                    .validation
-                    .map_or(String::new(), |loss| format!(", validation loss {loss:.4}"));
-                progress.remark(format!("at most; epoch {:.0}{validation}", point.epoch));
-            }
+        let Some((progress, _, shown)) = &mut self.bar else { return };
+        progress.advance(training.step - *shown);
+        *shown = training.step;
+        if let Some(point) = training.last {
+            let validation = point
+                .validation
+                .map_or(String::new(), |loss| format!(", validation loss {loss:.4}"));
+            progress.remark(format!("at most; epoch {:.0}{validation}", point.epoch));
         }
-        ControlFlow::Continue(())
     }
 
-    /// The last training is done.
-    pub fn finish(&mut self) {
+    fn finish(&mut self) {
         if let Some((progress, ..)) = self.bar.take() {
             progress.finish();
         }

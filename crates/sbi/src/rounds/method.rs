@@ -10,7 +10,7 @@ use crate::coordinates::Coordinates;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::fit::Fitting;
-use crate::posterior::Posterior;
+use crate::posterior::{Posterior, SampleSettings};
 use crate::prior::Prior;
 use crate::simulations::Simulations;
 
@@ -57,9 +57,12 @@ impl Method {
         seed: u64,
     ) -> Result<RoundProposal> {
         match self {
-            Self::Snpe(SnpeSettings { prior_fraction, .. })
-            | Self::Snle(SnleSettings { prior_fraction, .. }) => {
-                from_posterior(prior, posterior, *prior_fraction, count, seed)
+            Self::Snpe(settings) => {
+                let sampling = SampleSettings::default();
+                from_posterior(prior, posterior, &sampling, settings.prior_fraction, count, seed)
+            }
+            Self::Snle(SnleSettings { sampling, prior_fraction, .. }) => {
+                from_posterior(prior, posterior, sampling, *prior_fraction, count, seed)
             }
             Self::Tsnpe(settings) => tsnpe::propose(prior, posterior, settings, count, seed),
         }

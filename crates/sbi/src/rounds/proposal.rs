@@ -1,12 +1,14 @@
 //! The parameters of a round.
 
+use std::ops::ControlFlow;
+
 use ndarray::{Array2, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::posterior::{Posterior, Sampling};
+use crate::posterior::{Posterior, SampleProgress, SampleSettings, Sampling};
 use crate::prior::Prior;
 use crate::simulations::Proposal;
 
@@ -107,12 +109,14 @@ fn own_stream(seed: u64, purpose: u64) -> ChaCha8Rng {
 pub(super) fn from_posterior(
     prior: &Prior,
     posterior: &Posterior<'_>,
+    sampling: &SampleSettings,
     fraction: f64,
     count: usize,
     seed: u64,
 ) -> Result<RoundProposal> {
     let [choice, own] = seeds(seed);
-    let draws = posterior.sample(count, own)?;
+    let mut observer = |_: &SampleProgress| ControlFlow::Continue(());
+    let draws = posterior.sample_with(count, own, sampling, &mut observer)?;
     let mut theta = draws.theta;
     let mut rng = ChaCha8Rng::seed_from_u64(choice);
     let mut from_prior = 0;

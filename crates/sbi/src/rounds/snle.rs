@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::method::check_fraction;
 use crate::error::Result;
 use crate::nle::NleSettings;
+use crate::posterior::SampleSettings;
 
 /// Settings of sequential neural likelihood estimation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ use crate::nle::NleSettings;
 pub struct SnleSettings {
     /// The likelihood and its training.
     pub nle: NleSettings,
+    /// The chains by which parameters are proposed.
+    pub sampling: SampleSettings,
     /// Fraction of each later round that is drawn from the prior, against posteriors that are too
     /// narrow. Default 0.
     pub prior_fraction: f64,
@@ -32,6 +35,7 @@ pub struct SnleSettings {
 
 impl SnleSettings {
     pub(super) fn validate(&self) -> Result<()> {
+        self.sampling.validate()?;
         check_fraction(self.prior_fraction)
     }
 }

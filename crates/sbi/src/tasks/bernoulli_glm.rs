@@ -21,6 +21,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::{Task, TaskSimulator, posterior, require_observation};
 use crate::error::{Error, Result};
+use crate::posterior::Draws;
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 
@@ -173,11 +174,15 @@ impl Task for BernoulliGlm {
         self
     }
 
-    /// By the no-U-turn sampler; the log posterior is concave.
     fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
+        Ok(self.reference(x, draws, seed)?.theta)
+    }
+
+    /// By the no-U-turn sampler; the log posterior is concave.
+    fn reference(&self, x: &[f64], draws: usize, seed: u64) -> Result<Draws> {
         require_observation(x, DIM)?;
         let likelihood = |theta: &[f64]| Ok(self.evaluate(x, theta));
-        posterior::sample(&self.prior, &likelihood, DIM, draws, seed)
+        posterior::sample_draws(&self.prior, &likelihood, DIM, draws, seed)
     }
 }
 

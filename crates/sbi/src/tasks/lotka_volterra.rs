@@ -17,6 +17,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::predator_prey::{Rates, log_populations};
 use super::{Task, TaskSimulator, posterior, require_array, require_observation};
 use crate::error::{Error, Result};
+use crate::posterior::Draws;
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 
@@ -217,16 +218,20 @@ impl Task for LotkaVolterra {
         }
     }
 
+    fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
+        Ok(self.reference(x, draws, seed)?.theta)
+    }
+
     /// By the no-U-turn sampler in the normal coordinates of the parameters and, if latent, of the
     /// initial populations.
-    fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
+    fn reference(&self, x: &[f64], draws: usize, seed: u64) -> Result<Draws> {
         require_observation(x, self.observables())?;
         if let Some(index) = x.iter().position(|&count| count <= 0.0) {
             let reason = format!("count {index} is {}, and counts are positive", x[index]);
             return Err(Error::Reference { reason });
         }
         let likelihood = |point: &[f64]| self.evaluate(x, point);
-        posterior::sample(&self.joint, &likelihood, 4, draws, seed)
+        posterior::sample_draws(&self.joint, &likelihood, 4, draws, seed)
     }
 }
 

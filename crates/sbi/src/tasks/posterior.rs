@@ -12,6 +12,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::posterior::{Draws, Sampling};
 use crate::prior::Prior;
 
 /// A log likelihood at `theta: [parameter]` with its gradient `[parameter]`; an error where it is
@@ -81,13 +82,13 @@ impl LogDensity for Posterior<'_> {
 /// # Errors
 /// [`Error::Reference`] if no chain can start, or a chain is frozen, slow, apart from the others, or
 /// diverges in more than one of a hundred transitions, or R-hat of split chains exceeds 1.02.
-pub fn sample(
+pub fn sample_draws(
     prior: &Prior,
     likelihood: &LogLikelihood<'_>,
     keep: usize,
     draws: usize,
     seed: u64,
-) -> Result<Array2<f64>> {
+) -> Result<Draws> {
     let refuse = |reason: String| Error::Reference { reason };
     let posterior = Posterior { prior, likelihood };
     let dim = prior.dim();
@@ -96,7 +97,7 @@ pub fn sample(
         metric: MetricSettings { dense: dim, adapted: None },
         ..Settings::default()
     };
-    let starts = starts(posterior, seed)?;
+    let (starts, mut gradients) = starts(posterior, seed)?;
     let mut chains = Vec::with_capacity(CHAINS);
     for index in 0..CHAINS {
         let start = starts[index % starts.len()].clone();
@@ -114,20 +115,50 @@ pub fn sample(
     let record = |_: &mut Posterior<'_>, u: &[f64]| u.to_vec();
     hmc::run_chains(&mut chains, &run, &record, &|_| ControlFlow::Continue(()))
         .map_err(|error| refuse(error.to_string()))?;
+    let of_chains: Vec<u64> =
+        chains.iter().map(|run| run.chain.state().gradients().total()).collect();
+    gradients += of_chains.iter().sum::<u64>();
     let records: Vec<Record> = chains.into_iter().map(|run| run.record).collect();
     require_convergence(&records, prior)?;
+    let health = hmc::examine(&records);
+    let sampling = Sampling::Chains {
+        chains: CHAINS,
+        stuck: Vec::new(),
+        warmup: WARMUP,
+        // as if the chains had waited for each other
+        batches: of_chains.into_iter().max().unwrap_or(0),
+        gradients,
+        divergences: health.iter().map(|health| health.divergences).sum(),
+        effective: health.iter().map(|health| health.effective_draws).sum(),
+        r_hat: (0..dim).map(|value| split_r_hat(&records, value)).fold(1.0, f64::max),
+    };
 
     let kept = |row: usize| {
         let values = &records[row % CHAINS].values;
         prior.at_normal(&values[(row / CHAINS + 1) * THINNING - 1]).0
     };
     let rows: Vec<Vec<f64>> = (0..draws).map(kept).collect();
-    Ok(Array2::from_shape_fn((draws, keep), |(row, column)| rows[row][column]))
+    let theta = Array2::from_shape_fn((draws, keep), |(row, column)| rows[row][column]);
+    Ok(Draws { theta, sampling })
+}
+
+/// The draws of [`sample_draws`] alone.
+///
+/// # Errors
+/// As there.
+pub fn sample(
+    prior: &Prior,
+    likelihood: &LogLikelihood<'_>,
+    keep: usize,
+    draws: usize,
+    seed: u64,
+) -> Result<Array2<f64>> {
+    Ok(sample_draws(prior, likelihood, keep, draws, seed)?.theta)
 }
 
 /// Positions to start chains from, in normal coordinates, the highest first: distinct maxima at most
-/// ten below the highest in log density.
-fn starts(posterior: Posterior<'_>, seed: u64) -> Result<Vec<Vec<f64>>> {
+/// ten below the highest in log density. With them, the gradients that it took to find them.
+fn starts(posterior: Posterior<'_>, seed: u64) -> Result<(Vec<Vec<f64>>, u64)> {
     let dim = posterior.prior.dim();
     let candidate = |index: u64| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -149,6 +180,7 @@ fn starts(posterior: Posterior<'_>, seed: u64) -> Result<Vec<Vec<f64>>> {
         hmc::ascend(&mut { posterior }, u, &hmc::AscentSettings::default(), |_, _| true).ok()
     };
     let mut tops: Vec<hmc::Ascent> = candidates.into_par_iter().filter_map(climb).collect();
+    let gradients = CANDIDATES + tops.iter().map(|top| top.gradients).sum::<u64>();
     tops.sort_by(|a, b| b.log_density.total_cmp(&a.log_density));
     let Some(highest) = tops.first().map(|top| top.log_density) else {
         let reason = format!(
@@ -168,7 +200,7 @@ fn starts(posterior: Posterior<'_>, seed: u64) -> Result<Vec<Vec<f64>>> {
             distinct.push(top.position);
         }
     }
-    Ok(distinct)
+    Ok((distinct, gradients))
 }
 
 /// Refuses chains that have not converged to one distribution.

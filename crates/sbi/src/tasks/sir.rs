@@ -15,6 +15,7 @@ use rand_distr::{Binomial, Distribution};
 use super::predator_prey::{Rates, log_populations};
 use super::{Task, TaskSimulator, posterior, require_observation};
 use crate::error::{Error, Result};
+use crate::posterior::Draws;
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 
@@ -117,15 +118,25 @@ impl Task for Sir {
         self
     }
 
-    /// By the no-U-turn sampler.
     fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
+        Ok(self.reference(x, draws, seed)?.theta)
+    }
+
+    /// By the no-U-turn sampler.
+    fn reference(&self, x: &[f64], draws: usize, seed: u64) -> Result<Draws> {
         require_observation(x, SURVEYS)?;
         let possible = |count: f64| (0.0..=ASKED as f64).contains(&count);
         if let Some(index) = x.iter().position(|&count| !possible(count)) {
             let reason = format!("count {index} is {}, expected 0 to {ASKED}", x[index]);
             return Err(Error::Reference { reason });
         }
-        posterior::sample(&self.prior, &|theta: &[f64]| Self::evaluate(x, theta), 2, draws, seed)
+        posterior::sample_draws(
+            &self.prior,
+            &|theta: &[f64]| Self::evaluate(x, theta),
+            2,
+            draws,
+            seed,
+        )
     }
 }
 
