@@ -2,6 +2,12 @@
 //!
 //! The weights do not depend on cosmology: the result is linear in the node values, hence as
 //! smooth in the parameters as they are, and its transpose carries gradients back.
+//!
+//! Against direct integration, spectra between ell = 30 and 7000 are within 2e-4 at cosmologies of
+//! the published prior. The nodes are too far apart for stronger baryon oscillations than that:
+//! within 3e-3 where baryons are a third of matter, 2e-2 up to 70 %, and 0.2 where there is hardly
+//! any dark matter (`tests/physics/interpolation.rs`); twice the nodes would double the cost of the
+//! theory everywhere. [`Theory::spectra`] integrates directly at any multipole.
 
 use autodiff::Real;
 
