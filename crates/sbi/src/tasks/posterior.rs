@@ -142,20 +142,6 @@ pub fn sample_draws(
     Ok(Draws { theta, sampling })
 }
 
-/// The draws of [`sample_draws`] alone.
-///
-/// # Errors
-/// As there.
-pub fn sample(
-    prior: &Prior,
-    likelihood: &LogLikelihood<'_>,
-    keep: usize,
-    draws: usize,
-    seed: u64,
-) -> Result<Array2<f64>> {
-    Ok(sample_draws(prior, likelihood, keep, draws, seed)?.theta)
-}
-
 /// Positions to start chains from, in normal coordinates, the highest first: distinct maxima at most
 /// ten below the highest in log density. With them, the gradients that it took to find them.
 fn starts(posterior: Posterior<'_>, seed: u64) -> Result<(Vec<Vec<f64>>, u64)> {
