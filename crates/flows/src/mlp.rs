@@ -101,7 +101,11 @@ impl Mlp {
 impl Linear {
     fn forward(&self, x: &Var) -> Var {
         let weight = match &self.mask {
-            Some(mask) => self.weight.val() * mask.clone(),
+            Some(mask) => {
+                let weight = self.weight.val();
+                let mask = mask.clone().cast(weight.dtype());
+                weight * mask
+            }
             None => self.weight.val(),
         };
         x.affine(weight, self.bias.val())
