@@ -108,7 +108,11 @@ impl Linear {
     /// The weights that act.
     fn effective_weight(&self) -> Tensor<2> {
         match &self.mask {
-            Some(mask) => self.weight.val() * mask.clone(),
+            Some(mask) => {
+                let weight = self.weight.val();
+                let mask = mask.clone().cast(weight.dtype());
+                weight * mask
+            }
             None => self.weight.val(),
         }
     }
