@@ -10,7 +10,9 @@ use crate::field_power::check_shape;
 use crate::lanes::{Lanes, WIDTH};
 use crate::modes::Modes;
 use crate::pixel::Pixel;
-use crate::small_matrix::{cholesky, cholesky_pullback, pair_index, pairs, symmetric_eigen};
+use crate::small_matrix::{
+    SINGULAR, cholesky, cholesky_pullback, pair_index, pairs, symmetric_eigen,
+};
 use crate::survey::Mixing;
 
 /// Mixing matrices `L` of all classes of modes.
@@ -259,7 +261,7 @@ fn cholesky_factors(power: &[Vec<f64>], bins: usize, entries: &mut Vec<Vec<f64>>
     }
 }
 
-/// `V sqrt(D) V^T`; a negative eigenvalue gives NaN.
+/// `V sqrt(D) V^T`; an eigenvalue that is not positive beyond rounding errors gives NaN.
 #[expect(clippy::needless_range_loop, reason = "a class indexes several arrays")]
 fn symmetric_roots(power: &[Vec<f64>], bins: usize, entries: &mut Vec<Vec<f64>>) {
     let classes = power[0].len();
@@ -268,6 +270,11 @@ fn symmetric_roots(power: &[Vec<f64>], bins: usize, entries: &mut Vec<Vec<f64>>)
     for class in 1..classes {
         load_class(power, class, bins, &mut a);
         symmetric_eigen(&mut a, &mut v, bins);
+        let (smallest, largest) = extreme_eigenvalues(&a, bins);
+        if smallest <= SINGULAR * largest {
+            entries[0][class] = f64::NAN;
+            continue;
+        }
         for i in 0..bins {
             for j in 0..=i {
                 let root: f64 = (0..bins)
@@ -288,6 +295,13 @@ fn load_class(power: &[Vec<f64>], class: usize, bins: usize, a: &mut [f64]) {
     }
 }
 
+/// Smallest and largest element of the diagonal.
+fn extreme_eigenvalues(diagonal: &[f64], bins: usize) -> (f64, f64) {
+    (0..bins)
+        .map(|k| diagonal[k * bins + k])
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+}
+
 /// The error for spectra that could not be factorised, with the count of bad modes.
 pub(crate) fn indefinite_modes(modes: &Modes, power: &[Vec<f64>], bins: usize) -> Error {
     let (mut count, mut worst, mut ell) = (0.0, f64::INFINITY, 0.0);
@@ -300,8 +314,8 @@ pub(crate) fn indefinite_modes(modes: &Modes, power: &[Vec<f64>], bins: usize) -
             };
         }
         symmetric_eigen(&mut a, &mut v, bins);
-        let smallest = (0..bins).map(|k| a[k * bins + k]).fold(f64::INFINITY, f64::min);
-        if smallest <= 0.0 {
+        let (smallest, largest) = extreme_eigenvalues(&a, bins);
+        if smallest <= SINGULAR * largest {
             count += modes.multiplicity()[class];
         }
         if smallest < worst {

@@ -1,6 +1,8 @@
 //! Algebra of tomographic matrices (a few bins wide), for [`WIDTH`](crate::lanes::WIDTH) modes at
 //! a time. Matrices are `n` x `n`, row by row.
 
+use std::array::from_fn;
+
 use crate::lanes::Lanes;
 
 /// Index of the bin pair `(i, j)` in the order `(0,0), (0,1), .., (0,n-1), (1,1), ..`.
@@ -14,16 +16,24 @@ pub(crate) fn pairs(n: usize) -> Vec<(usize, usize)> {
     (0..n).flat_map(|i| (i..n).map(move |j| (i, j))).collect()
 }
 
+/// What is left of an element after subtractions, relative to it, below which nothing but rounding
+/// errors is left: such a matrix counts as singular.
+pub(crate) const SINGULAR: f64 = 1e-13;
+
 /// Lower Cholesky factor of a symmetric matrix, `A = L L^T`; the upper triangle becomes zero.
 ///
-/// A pivot that is not positive becomes NaN and spreads from there.
+/// A pivot that is not positive beyond rounding errors becomes NaN and spreads from there.
 pub(crate) fn cholesky(a: &mut [Lanes], n: usize) {
     for j in 0..n {
+        let smallest = a[j * n + j] * SINGULAR;
         let mut pivot = a[j * n + j];
         for k in 0..j {
             pivot -= a[j * n + k] * a[j * n + k];
         }
-        let diagonal = pivot.map(|x| if x > 0.0 { x.sqrt() } else { f64::NAN });
+        let diagonal = Lanes(from_fn(|lane| {
+            let x = pivot.0[lane];
+            if x > 0.0 && x > smallest.0[lane] { x.sqrt() } else { f64::NAN }
+        }));
         a[j * n + j] = diagonal;
         let inverse = Lanes::splat(1.0) / diagonal;
         for i in j + 1..n {
