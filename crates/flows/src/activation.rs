@@ -29,4 +29,37 @@ impl Activation {
             Self::Relu => x.relu(),
         }
     }
+
+    /// Applies it to each entry, with its first derivative there.
+    pub(crate) fn apply_with_slope(self, x: &Var) -> (Var, Var) {
+        match self {
+            Self::Silu => {
+                let gate = x.sigmoid();
+                let value = x * &gate;
+                // s + y (1 - s)
+                let slope = &gate + &value - &value * &gate;
+                (value, slope)
+            }
+            Self::Tanh => {
+                let value = x.tanh();
+                let slope = -value.square() + 1.0;
+                (value, slope)
+            }
+            Self::Sin => (x.sin(), (x + std::f32::consts::FRAC_PI_2).sin()),
+            Self::Relu => {
+                let active = x.detach().into_value().greater_elem(0.0).float();
+                (x.relu(), Var::constant(active))
+            }
+        }
+    }
+
+    /// The same of a variable that is not needed any more.
+    pub(crate) fn apply_to(self, x: Var) -> Var {
+        match self {
+            Self::Silu => x.into_silu(),
+            Self::Tanh => x.into_tanh(),
+            Self::Sin => x.into_sin(),
+            Self::Relu => x.relu(),
+        }
+    }
 }

@@ -35,29 +35,28 @@ pub struct Autoregressive {
 impl Autoregressive {
     /// A layer close to the identity.
     pub fn new(config: &FlowConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let count = config.bijector.parameters();
+        let owners = config.bijector.owners(config.features);
         let network = MlpConfig {
             inputs: config.features + config.context,
             hidden: config.hidden.clone(),
-            outputs: config.features * count,
+            outputs: owners.len(),
             activation: config.activation,
         };
-        let masks = masks(&network, config.features, count);
+        let masks = masks(&network, config.features, &owners);
         let network = network.init_masked(FlowConfig::LAST_LAYER, &masks, rng, device);
         Self { network, bijector: config.bijector, features: config.features }
     }
 
-    /// Parameters of every feature, `[batch * feature, parameters]`.
+    /// Parameters of every feature, `[batch, feature * parameters]`.
     fn parameters(&self, x: &Var, context: &Var) -> Var {
-        let parameters = self.network.forward(&Var::concat(&[x, context]));
-        parameters.reshape([x.dims()[0] * self.features, self.bijector.parameters()])
+        self.network.forward(&Var::concat(&[x, context]))
     }
 }
 
 /// A mask `[inputs][outputs]` per layer. The degree of an input is its position, context before
 /// all features; hidden units have degrees in turn; a unit acts on those of higher or equal
-/// degree, and on outputs of strictly higher degree.
-fn masks(network: &MlpConfig, features: usize, parameters: usize) -> Vec<Vec<f32>> {
+/// degree, and on outputs of strictly higher degree; `owners` are the features of the outputs.
+fn masks(network: &MlpConfig, features: usize, owners: &[usize]) -> Vec<Vec<f32>> {
     let context = network.inputs - features;
     // degree 0: context only; degree i: features up to number i, counted from 1
     let mut before: Vec<usize> = (1..=features).chain(std::iter::repeat_n(0, context)).collect();
@@ -67,8 +66,7 @@ fn masks(network: &MlpConfig, features: usize, parameters: usize) -> Vec<Vec<f32
         masks.push(mask(&before, &degrees, |from, to| from <= to));
         before = degrees;
     }
-    let outputs: Vec<usize> =
-        (1..=features).flat_map(|feature| std::iter::repeat_n(feature, parameters)).collect();
+    let outputs: Vec<usize> = owners.iter().map(|feature| feature + 1).collect();
     masks.push(mask(&before, &outputs, |from, to| from < to));
     masks
 }
@@ -81,33 +79,26 @@ fn mask(from: &[usize], to: &[usize], may_act: impl Fn(usize, usize) -> bool) ->
 
 impl Transform for Autoregressive {
     fn forward_and_log_det(&self, x: &Var, context: &Var) -> (Var, Var) {
-        let rows = x.dims()[0];
-        let column = x.reshape([rows * self.features, 1]);
-        let (y, log_derivative) = self.bijector.forward(&column, &self.parameters(x, context));
-        let dims = [rows, self.features];
-        (y.reshape(dims), log_derivative.reshape(dims).sum(1))
+        let (y, log_derivative) = self.bijector.forward(x, &self.parameters(x, context));
+        (y, log_derivative.sum(1))
     }
 
     fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)> {
-        let (rows, count) = (z.dims()[0], self.bijector.parameters());
         let later = Var::constant(z.value().clone().inner().zeros_like());
-        let mut known: Vec<Var> = Vec::new();
+        let mut x = later.clone();
         let mut log_det: Option<Var> = None;
         for feature in 0..self.features {
-            let mut parts: Vec<&Var> = known.iter().collect();
-            let rest = later.columns(feature..self.features);
-            parts.push(&rest);
-            let parameters = self.network.forward(&Var::concat(&[&Var::concat(&parts), context]));
-            let own = parameters.columns(feature * count..(feature + 1) * count);
-            let column = z.columns(feature..feature + 1).reshape([rows, 1]);
-            let (x, log_derivative) = self.bijector.inverse(&column, &own)?;
-            known.push(x);
+            let parameters = self.parameters(&x, context);
+            let own = self.bijector.parameters_of(&parameters, feature, self.features);
+            let (next, log_derivative) =
+                self.bijector.inverse(&z.columns(feature..feature + 1), &own)?;
+            let rest = later.columns(feature + 1..self.features);
+            x = Var::concat(&[&x.columns(0..feature), &next, &rest]);
             log_det = Some(match log_det {
                 Some(sum) => sum + log_derivative,
                 None => log_derivative,
             });
         }
-        let parts: Vec<&Var> = known.iter().collect();
-        Ok((Var::concat(&parts), log_det.expect("a flow has features")))
+        Ok((x, log_det.expect("a flow has features")))
     }
 }

@@ -1,7 +1,7 @@
 //! Increasing functions of one variable, a file each.
 //!
-//! Each acts on a column `[n, 1]` with parameters `[n, parameters]`, one row per number, that a
-//! conditioner network makes; parameters near zero give nearly the identity.
+//! Each acts on every entry of `[rows, features]` with parameters `[rows, features * parameters]`
+//! that a conditioner network makes; parameters near zero give nearly the identity.
 
 mod affine;
 mod smooth;
@@ -80,25 +80,70 @@ impl Bijector {
         }
     }
 
-    /// `y(x)` and `ln dy/dx`, both `[n, 1]`.
-    pub(crate) fn forward(self, x: &Var, parameters: &Var) -> (Var, Var) {
+    /// Which of `features` features each column of the parameters belongs to.
+    pub(crate) fn owners(self, features: usize) -> Vec<usize> {
+        let count = self.parameters();
         match self {
-            Self::Affine => affine::forward(x, parameters),
-            Self::Spline { bins, bound } => spline::forward(x, parameters, bins, bound as f32),
-            Self::Smooth { components, bound } => {
-                smooth::forward(x, parameters, components, bound as f32)
+            // all scales, then all shifts: parts of the parameters without a rearrangement
+            Self::Affine => (0..count * features).map(|column| column % features).collect(),
+            // feature by feature: a reshape gives a row to each
+            Self::Spline { .. } | Self::Smooth { .. } => {
+                (0..count * features).map(|column| column / count).collect()
             }
         }
     }
 
-    /// `x(y)` and `ln dx/dy`, both `[n, 1]`.
-    pub(crate) fn inverse(self, y: &Var, parameters: &Var) -> Result<(Var, Var)> {
+    /// The parameters of one of `features` features, `[rows, parameters]`.
+    pub(crate) fn parameters_of(self, all: &Var, feature: usize, features: usize) -> Var {
+        let count = self.parameters();
         match self {
-            Self::Affine => Ok(affine::inverse(y, parameters)),
-            Self::Spline { bins, bound } => Ok(spline::inverse(y, parameters, bins, bound as f32)),
-            Self::Smooth { components, bound } => {
-                Ok(smooth::inverse(y, parameters, components, bound as f32)?)
+            Self::Affine => {
+                let shift = features + feature;
+                Var::concat(&[&all.columns(feature..feature + 1), &all.columns(shift..shift + 1)])
+            }
+            Self::Spline { .. } | Self::Smooth { .. } => {
+                all.columns(feature * count..(feature + 1) * count)
             }
         }
     }
+
+    /// `y(x)` and `ln dy/dx`, both `[rows, features]`.
+    pub(crate) fn forward(self, x: &Var, parameters: &Var) -> (Var, Var) {
+        match self {
+            Self::Affine => affine::forward(x, parameters),
+            Self::Spline { bins, bound } => {
+                let (column, each) = self.column(x, parameters);
+                in_shape_of(x, spline::forward(&column, &each, bins, bound as f32))
+            }
+            Self::Smooth { components, bound } => {
+                let (column, each) = self.column(x, parameters);
+                in_shape_of(x, smooth::forward(&column, &each, components, bound as f32))
+            }
+        }
+    }
+
+    /// `x(y)` and `ln dx/dy`, both `[rows, features]`.
+    pub(crate) fn inverse(self, y: &Var, parameters: &Var) -> Result<(Var, Var)> {
+        Ok(match self {
+            Self::Affine => affine::inverse(y, parameters),
+            Self::Spline { bins, bound } => {
+                let (column, each) = self.column(y, parameters);
+                in_shape_of(y, spline::inverse(&column, &each, bins, bound as f32))
+            }
+            Self::Smooth { components, bound } => {
+                let (column, each) = self.column(y, parameters);
+                in_shape_of(y, smooth::inverse(&column, &each, components, bound as f32)?)
+            }
+        })
+    }
+
+    /// The entries of `x` as `[n, 1]`, with the parameters of each, `[n, parameters]`.
+    fn column(self, x: &Var, parameters: &Var) -> (Var, Var) {
+        let count = x.dims().iter().product();
+        (x.reshape([count, 1]), parameters.reshape([count, self.parameters()]))
+    }
+}
+
+fn in_shape_of(x: &Var, (image, log_derivative): (Var, Var)) -> (Var, Var) {
+    (image.reshape(x.dims()), log_derivative.reshape(x.dims()))
 }

@@ -4,7 +4,7 @@
 //! of a bijector for each of the rest: `y_a = x_a`, `y_b = f(x_b; NN(x_a, context))`. The Jacobian
 //! is triangular; both directions cost one evaluation of the network.
 //!
-//! With one feature, the network sees the context only.
+//! With one feature, the network sees the context only, or a constant where there is none either.
 //!
 //! # References
 //! L. Dinh, J. Sohl-Dickstein and S. Bengio, "Density estimation using Real NVP", ICLR 2017,
@@ -39,7 +39,7 @@ impl Coupling {
     pub fn new(config: &FlowConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let kept = config.features / 2;
         let network = MlpConfig {
-            inputs: kept + config.context,
+            inputs: (kept + config.context).max(1),
             hidden: config.hidden.clone(),
             outputs: (config.features - kept) * config.bijector.parameters(),
             activation: config.activation,
@@ -55,28 +55,24 @@ impl Coupling {
         context: &Var,
         function: impl FnOnce(&Var, &Var) -> Result<(Var, Var)>,
     ) -> Result<(Var, Var)> {
-        let (rows, moving) = (x.dims()[0], self.features - self.kept);
         let stay = x.columns(0..self.kept);
-        let parameters = self.network.forward(&Var::concat(&[&stay, context]));
-        let count = self.bijector.parameters();
-        let parameters = parameters.reshape([rows * moving, count]);
-        let column = x.columns(self.kept..self.features).reshape([rows * moving, 1]);
-        let (moved, log_derivative) = function(&column, &parameters)?;
-        let moved = moved.reshape([rows, moving]);
-        let log_det = log_derivative.reshape([rows, moving]).sum(1);
-        Ok((Var::concat(&[&stay, &moved]), log_det))
+        let input = match self.kept + context.dims()[1] {
+            0 => Var::constant(x.value().clone().inner().narrow(1, 0, 1).ones_like()),
+            _ => Var::concat(&[&stay, context]),
+        };
+        let parameters = self.network.forward(&input);
+        let (moved, log_derivative) = function(&x.columns(self.kept..self.features), &parameters)?;
+        Ok((Var::concat(&[&stay, &moved]), log_derivative.sum(1)))
     }
 }
 
 impl Transform for Coupling {
     fn forward_and_log_det(&self, x: &Var, context: &Var) -> (Var, Var) {
-        self.apply(x, context, |column, parameters| Ok(self.bijector.forward(column, parameters)))
+        self.apply(x, context, |moving, parameters| Ok(self.bijector.forward(moving, parameters)))
             .expect("bijectors have a value everywhere")
     }
 
     fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)> {
-        self.apply(z, context, |column, parameters| {
-            Ok(self.bijector.inverse(column, parameters)?)
-        })
+        self.apply(z, context, |moving, parameters| self.bijector.inverse(moving, parameters))
     }
 }

@@ -15,8 +15,10 @@ use crate::permutation::Order;
 use crate::standardiser::Standardiser;
 use crate::transform::Transform;
 
-/// Rows evaluated at a time by the functions that take numbers.
-const CHUNK: usize = 4096;
+/// Rows whose numbers are on the device at a time, in the functions that take numbers.
+const CHUNK: usize = 16_384;
+/// Rows that a processor evaluates at a time, so that they stay in its cache.
+const CACHED_ROWS: usize = 256;
 
 /// What a score is the gradient with respect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,8 +184,9 @@ impl Flow {
         Tensor::from_data(TensorData::new(values, [rows, columns]), &self.device())
     }
 
-    /// An empty context for `rows` rows.
-    fn no_context(&self, rows: usize) -> Tensor<2> {
+    /// The context of an unconditional density for `rows` rows: `[rows, 0]`.
+    #[must_use]
+    pub fn no_context(&self, rows: usize) -> Tensor<2> {
         Tensor::zeros([rows, 0], &self.device())
     }
 
@@ -212,10 +215,23 @@ impl Flow {
         self.config.bijector.bound().expect("a uniform base has a bijector with a bound")
     }
 
+    /// Parts of so many rows, if they are better evaluated in parts.
+    fn parts(&self, rows: usize) -> Option<Vec<(usize, usize)>> {
+        let device = self.devices().into_iter().next()?;
+        let apart = rows > 2 * CACHED_ROWS && !device.is_autodiff() && device == Device::flex();
+        let part = |start: usize| (start, CACHED_ROWS.min(rows - start));
+        apart.then(|| (0..rows).step_by(CACHED_ROWS).map(part).collect())
+    }
+
     /// `ln q(x | c)` `[rows, 1]` of features and context in standard units.
     #[must_use]
     pub fn log_prob(&self, x: Tensor<2>, context: Tensor<2>) -> Tensor<2> {
-        self.log_density(&Var::constant(x), &Var::constant(context)).into_value()
+        let whole =
+            |x, context| self.log_density(&Var::constant(x), &Var::constant(context)).into_value();
+        let Some(parts) = self.parts(x.dims()[0]) else { return whole(x, context) };
+        let part =
+            |(start, length)| whole(part_of(&x, start, length), part_of(&context, start, length));
+        Tensor::cat(parts.into_iter().map(part).collect(), 0)
     }
 
     /// `ln q(x | c)` `[rows, 1]` and its score `[rows, features or context]`, in the units of the
@@ -228,6 +244,14 @@ impl Flow {
         context: Tensor<2>,
         of: Score,
     ) -> (Tensor<2>, Tensor<2>) {
+        if let Some(parts) = self.parts(x.dims()[0]) {
+            let part = |(start, length)| {
+                let (x, context) = (part_of(&x, start, length), part_of(&context, start, length));
+                self.log_prob_and_score(x, context, of)
+            };
+            let (log_probs, scores) = parts.into_iter().map(part).unzip();
+            return (Tensor::cat(log_probs, 0), Tensor::cat(scores, 0));
+        }
         let tape = Tape::new();
         let (x, context, standardiser) = match of {
             Score::Target => (tape.input(x), Var::constant(context), &self.target),
@@ -257,8 +281,15 @@ impl Flow {
                 (0..count).map(|_| rng.random_range(-bound..=bound)).collect()
             }
         };
-        let z = Var::constant(self.upload(z, self.config.features));
-        Ok(self.inverse_and_log_det(&z, &Var::constant(context))?.0.into_value())
+        let z = self.upload(z, self.config.features);
+        let whole = |z, context| {
+            let (x, _) = self.inverse_and_log_det(&Var::constant(z), &Var::constant(context))?;
+            Ok(x.into_value())
+        };
+        let Some(parts) = self.parts(z.dims()[0]) else { return whole(z, context) };
+        let part =
+            |(start, length)| whole(part_of(&z, start, length), part_of(&context, start, length));
+        Ok(Tensor::cat(parts.into_iter().map(part).collect::<Result<_>>()?, 0))
     }
 
     /// `ln q(x | c)` of each row of `x` `[rows][features]`, given as many rows of context, or one
@@ -267,13 +298,12 @@ impl Flow {
     /// # Errors
     /// If the rows do not fit, a number is not finite, or the device fails.
     pub fn log_prob_of(&self, x: &[f64], context: &[f64]) -> Result<Vec<f64>> {
-        let rows = x.len() / self.config.features;
+        let count = x.len() / self.config.features;
         let x = self.encode_target(x)?;
-        let context = self.context_for(context, rows)?;
-        let mut found = Vec::with_capacity(rows);
-        for start in (0..rows).step_by(CHUNK) {
-            let length = CHUNK.min(rows - start);
-            let part = |tensor: &Tensor<2>| tensor.clone().narrow(0, start, length);
+        let context = self.context_for(context, count)?;
+        let mut found = Vec::with_capacity(count);
+        for start in (0..count).step_by(CHUNK) {
+            let part = |tensor| part_of(tensor, start, CHUNK.min(count - start));
             let values = download(self.log_prob(part(&x), part(&context)))?;
             found.extend(values.into_iter().map(f64::from));
         }
@@ -309,6 +339,14 @@ impl Flow {
                 found: format!("{found} rows"),
             }),
         }
+    }
+}
+
+/// `length` rows from `start` on.
+fn part_of(tensor: &Tensor<2>, start: usize, length: usize) -> Tensor<2> {
+    match tensor.dims() {
+        [_, 0] => Tensor::zeros([length, 0], (&tensor.device(), tensor.dtype())),
+        _ => tensor.clone().narrow(0, start, length),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Fully connected networks, with masks where an order of dependence is wanted.
 
+mod divergence;
+
 use autodiff::tensor::Var;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -92,7 +94,7 @@ impl Mlp {
         let (last, hidden) = self.layers.split_last().expect("a network has a last layer");
         let mut x = x.clone();
         for layer in hidden {
-            x = self.activation.apply(&layer.forward(&x));
+            x = self.activation.apply_to(layer.forward(&x));
         }
         last.forward(&x)
     }
@@ -100,10 +102,14 @@ impl Mlp {
 
 impl Linear {
     fn forward(&self, x: &Var) -> Var {
-        let weight = match &self.mask {
+        x.affine(self.effective_weight(), self.bias.val())
+    }
+
+    /// The weights that act.
+    fn effective_weight(&self) -> Tensor<2> {
+        match &self.mask {
             Some(mask) => self.weight.val() * mask.clone(),
             None => self.weight.val(),
-        };
-        x.affine(weight, self.bias.val())
+        }
     }
 }

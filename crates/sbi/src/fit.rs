@@ -83,6 +83,14 @@ impl Default for FitSettings {
     }
 }
 
+impl FitSettings {
+    /// The seed of each member of the ensemble.
+    pub(crate) fn seeds(&self) -> impl Iterator<Item = u64> {
+        let first = self.training.seed;
+        (0..self.members).map(move |member| first.wrapping_add(member as u64))
+    }
+}
+
 /// How far a fit is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FitProgress {
@@ -113,25 +121,33 @@ impl Fitting<'_> {
         settings: &FitSettings,
         init: impl Fn(u64) -> Result<O::Model>,
     ) -> Result<Vec<Trained<O::Model>>> {
-        if settings.members == 0 {
+        let models = settings.seeds().map(init).collect::<Result<Vec<_>>>()?;
+        self.train(objective, settings, models)
+    }
+
+    /// Trains each member of an ensemble from the weights it has.
+    pub(crate) fn train<O: Objective>(
+        &mut self,
+        objective: &O,
+        settings: &FitSettings,
+        models: Vec<O::Model>,
+    ) -> Result<Vec<Trained<O::Model>>> {
+        let members = models.len();
+        if members == 0 {
             let (value, expected) = ("0".into(), "at least 1".into());
             return Err(Error::Setting { field: "members", value, expected });
         }
-        (0..settings.members)
-            .map(|member| {
-                let seed = settings.training.seed.wrapping_add(member as u64);
-                let training = TrainingSettings { seed, ..settings.training.clone() };
-                let path = self
-                    .checkpoints
-                    .map(|folder| folder.join(format!("member-{member}.safetensors")));
-                let mut tell = |training: &TrainingProgress| {
-                    let members = settings.members;
-                    (self.observer)(&FitProgress { member, members, training: *training })
-                };
-                let model = init(seed)?;
-                Ok(train(objective, model, &training, path.as_deref(), &mut tell)?)
-            })
-            .collect()
+        let each = models.into_iter().zip(settings.seeds()).enumerate();
+        each.map(|(member, (model, seed))| {
+            let training = TrainingSettings { seed, ..settings.training.clone() };
+            let path =
+                self.checkpoints.map(|folder| folder.join(format!("member-{member}.safetensors")));
+            let mut tell = |training: &TrainingProgress| {
+                (self.observer)(&FitProgress { member, members, training: *training })
+            };
+            Ok(train(objective, model, &training, path.as_deref(), &mut tell)?)
+        })
+        .collect()
     }
 }
 

@@ -3,9 +3,11 @@
 use autodiff::tensor::Var;
 use burn::tensor::{Device, Tensor, TensorData};
 use flows::{Flow, FlowDescription, Weight, named_weights};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::ratio::{Ratio, RatioDescription};
 
 /// A trained network.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub(crate) enum Network {
     Posterior(Flow),
     /// `q(y | u)`.
     Likelihood(Flow),
+    /// `ln q(y | u) / q(y)`, up to a function of `y`.
+    Ratio(Ratio),
 }
 
 /// Everything about a network but its weights.
@@ -24,6 +28,8 @@ pub(crate) enum NetworkDescription {
     Posterior(FlowDescription),
     /// Of [`Network::Likelihood`].
     Likelihood(FlowDescription),
+    /// Of [`Network::Ratio`].
+    Ratio(RatioDescription),
 }
 
 impl Network {
@@ -32,6 +38,7 @@ impl Network {
         match self {
             Self::Posterior(flow) => NetworkDescription::Posterior(flow.description()),
             Self::Likelihood(flow) => NetworkDescription::Likelihood(flow.description()),
+            Self::Ratio(ratio) => NetworkDescription::Ratio(ratio.description()),
         }
     }
 
@@ -39,6 +46,7 @@ impl Network {
     pub fn weights(&self) -> Result<Vec<Weight>> {
         Ok(match self {
             Self::Posterior(flow) | Self::Likelihood(flow) => named_weights(flow)?,
+            Self::Ratio(ratio) => named_weights(ratio)?,
         })
     }
 
@@ -46,6 +54,7 @@ impl Network {
     pub fn device(&self) -> Device {
         match self {
             Self::Posterior(flow) | Self::Likelihood(flow) => flow.device(),
+            Self::Ratio(ratio) => ratio.device(),
         }
     }
 
@@ -66,7 +75,22 @@ impl Network {
                 flow.log_density(&((u - shift) * per_unit), &y)
             }
             Self::Likelihood(flow) => flow.log_density(&y, u) + log_prior(u),
+            Self::Ratio(ratio) => ratio.log_ratio(u, &y) + log_prior(u),
         }
+    }
+
+    /// True if it samples.
+    pub fn samples(&self) -> bool {
+        matches!(self, Self::Posterior(_))
+    }
+
+    /// One draw of `q(u | y)` per row of `y`, `[row][parameter]`; `None` for a network that does
+    /// not sample.
+    pub fn sample(&self, y: Tensor<2>, rng: &mut ChaCha8Rng) -> Result<Option<Vec<f64>>> {
+        Ok(match self {
+            Self::Posterior(flow) => Some(flow.decode_target(flow.sample(y, rng)?)?),
+            Self::Likelihood(_) | Self::Ratio(_) => None,
+        })
     }
 }
 
@@ -82,6 +106,7 @@ impl NetworkDescription {
         Ok(match self {
             Self::Posterior(flow) => Network::Posterior(flow.with_weights(weights, device)?),
             Self::Likelihood(flow) => Network::Likelihood(flow.with_weights(weights, device)?),
+            Self::Ratio(ratio) => Network::Ratio(ratio.with_weights(weights, device)?),
         })
     }
 }

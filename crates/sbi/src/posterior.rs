@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use autodiff::tensor::{Tape, Var};
 use burn::tensor::Tensor;
 use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
@@ -22,7 +23,7 @@ use crate::table::table;
 pub use settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
 
 /// Points evaluated at a time.
-const CHUNK: usize = 4096;
+pub(crate) const CHUNK: usize = 4096;
 
 /// The posterior of the parameters given one observation.
 #[derive(Clone, Debug)]
@@ -44,7 +45,8 @@ pub struct Draws {
 }
 
 /// How draws were made, and what tells whether they can be trusted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sampling {
     /// Independently, from a network that samples.
     Direct {
@@ -201,19 +203,21 @@ impl<'a> Posterior<'a> {
         observer: &mut SampleObserver<'_>,
     ) -> Result<Draws> {
         settings.validate()?;
-        match self.flows() {
-            Some(flows) => direct::sample(self, &flows, count, seed, settings, observer),
-            None => mcmc::sample(self, count, seed, settings, observer),
+        if self.samples_directly() {
+            direct::sample(self, count, seed, settings, observer)
+        } else {
+            mcmc::sample(self, count, seed, settings, observer)
         }
     }
 
-    /// The flows of an ensemble that samples.
-    fn flows(&self) -> Option<Vec<&flows::Flow>> {
-        let flow = |network: &'a Network| match network {
-            Network::Posterior(flow) => Some(flow),
-            Network::Likelihood(_) => None,
-        };
-        self.estimator.networks.iter().map(flow).collect()
+    /// True if draws come from the networks themselves, independent of each other.
+    pub(crate) fn samples_directly(&self) -> bool {
+        self.estimator.networks.iter().all(Network::samples)
+    }
+
+    /// That no density is finite at `tried` points.
+    pub(crate) fn no_mass(&self, tried: usize) -> Error {
+        Error::NoMass { tried, deviation: self.largest_deviation() }
     }
 }
 

@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, Tensor, activation};
 
 use super::Var;
+use super::host::{Exp, Pointwise, Sigmoid, Silu, Sin, Tanh, evaluate, replace};
 
 impl Var {
     /// Applies a function of each entry, given its values and its first derivatives. The
@@ -12,9 +13,89 @@ impl Var {
         self.unary(value, move |adjoint| adjoint * derivative.clone())
     }
 
+    /// A function whose derivatives are known in numbers: `y_0 + y'_0 (x - x_0)` about the present
+    /// `x_0 = x`, which has the right value and derivative for burn, and likewise for the derivative
+    /// that the tape uses. `None` where the numbers are not at hand.
+    fn pointwise<F: Pointwise>(&self) -> Option<Self> {
+        let x = self.value();
+        match (x.is_tracked(), self.is_recorded()) {
+            (false, false) => replace::<F>(x.clone()).ok().map(Self::constant),
+            (false, true) => {
+                let [value, slope] = evaluate::<F, 2>(x)?;
+                Some(self.chain(value, slope))
+            }
+            (true, false) => {
+                let [value, slope] = evaluate::<F, 2>(x)?;
+                Some(Self::constant(self.excursion() * slope + value))
+            }
+            (true, true) => {
+                let [value, slope, bend] = evaluate::<F, 3>(x)?;
+                let nothing = self.excursion();
+                let value = nothing.clone() * slope.clone() + value;
+                Some(self.chain(value, nothing * bend + slope))
+            }
+        }
+    }
+
+    /// The same of a variable that is not needed any more, in its memory where possible.
+    fn into_pointwise<F: Pointwise>(self, otherwise: impl Fn(&Self) -> Self) -> Self {
+        if self.value().is_tracked() || self.is_recorded() {
+            return otherwise(&self);
+        }
+        match replace::<F>(self.into_value()) {
+            Ok(value) => Self::constant(value),
+            Err(value) => otherwise(&Self::constant(value)),
+        }
+    }
+
+    /// [`Var::silu`] of a variable that is not needed any more, in its memory where possible.
+    #[must_use]
+    pub fn into_silu(self) -> Self {
+        self.into_pointwise::<Silu>(Self::silu)
+    }
+
+    /// [`Var::tanh`] of a variable that is not needed any more, in its memory where possible.
+    #[must_use]
+    pub fn into_tanh(self) -> Self {
+        self.into_pointwise::<Tanh>(Self::tanh)
+    }
+
+    /// [`Var::sin`] of a variable that is not needed any more, in its memory where possible.
+    #[must_use]
+    pub fn into_sin(self) -> Self {
+        self.into_pointwise::<Sin>(Self::sin)
+    }
+
+    /// A function and its derivative, as [`Var::pointwise`].
+    fn pointwise_with_derivative<F: Pointwise>(&self) -> Option<(Self, Self)> {
+        let x = self.value();
+        if !x.is_tracked() {
+            let [value, slope, bend] = evaluate::<F, 3>(x)?;
+            return Some((self.chain(value, slope.clone()), self.chain(slope, bend)));
+        }
+        let [value, slope, bend, twist] = evaluate::<F, 4>(x)?;
+        let nothing = self.excursion();
+        let value = nothing.clone() * slope.clone() + value;
+        let slope = nothing.clone() * bend.clone() + slope;
+        if !self.is_recorded() {
+            return Some((Self::constant(value), Self::constant(slope)));
+        }
+        let bend = nothing * twist + bend;
+        Some((self.chain(value, slope.clone()), self.chain(slope, bend)))
+    }
+
+    /// `x - x_0`: zero, but burn knows its derivative.
+    fn excursion(&self) -> Tensor<2> {
+        let x = self.value().clone();
+        x.clone() - x.inner()
+    }
+
     /// `e^x`.
     #[must_use]
     pub fn exp(&self) -> Self {
+        if let Some(found) = self.pointwise::<Exp>() {
+            return found;
+        }
         let value = self.value().clone().exp();
         self.chain(value.clone(), value)
     }
@@ -50,6 +131,9 @@ impl Var {
     /// Sine.
     #[must_use]
     pub fn sin(&self) -> Self {
+        if let Some(found) = self.pointwise::<Sin>() {
+            return found;
+        }
         let x = self.value().clone();
         self.unary(x.clone().sin(), move |adjoint| adjoint * x.clone().cos())
     }
@@ -57,6 +141,9 @@ impl Var {
     /// Hyperbolic tangent.
     #[must_use]
     pub fn tanh(&self) -> Self {
+        if let Some(found) = self.pointwise::<Tanh>() {
+            return found;
+        }
         let value = self.value().clone().tanh();
         self.unary(value.clone(), move |adjoint| adjoint.clone() - adjoint * value.clone().square())
     }
@@ -64,8 +151,22 @@ impl Var {
     /// `1 / (1 + e^-x)`.
     #[must_use]
     pub fn sigmoid(&self) -> Self {
+        if let Some(found) = self.pointwise::<Sigmoid>() {
+            return found;
+        }
         let value = activation::sigmoid(self.value().clone());
         self.unary(value.clone(), move |adjoint| adjoint * (value.clone() - value.clone().square()))
+    }
+
+    /// `1 / (1 + e^-x)` and its derivative, which is exact in both tails.
+    #[must_use]
+    pub fn sigmoid_with_derivative(&self) -> (Self, Self) {
+        if let Some(found) = self.pointwise_with_derivative::<Sigmoid>() {
+            return found;
+        }
+        let value = self.sigmoid();
+        let slope = &value * (-self).sigmoid();
+        (value, slope)
     }
 
     /// `ln(sigmoid(x))`, exact in both tails.
@@ -86,6 +187,9 @@ impl Var {
     /// `x sigmoid(x)`.
     #[must_use]
     pub fn silu(&self) -> Self {
+        if let Some(found) = self.pointwise::<Silu>() {
+            return found;
+        }
         let x = self.value().clone();
         let gate = activation::sigmoid(x.clone());
         let value = x * gate.clone();

@@ -50,8 +50,9 @@ pub enum RootError {
 /// derivative with respect to `x`. Where the target is beyond the values at the ends of the
 /// bracket, the nearer end is returned.
 ///
-/// The search (Newton's method, with bisection wherever Newton's step leaves the bracket) sees
-/// constants only and leaves no trace. Two recorded Newton steps from its result follow: by the
+/// The search (Newton's method, with bisection wherever Newton's step leaves the bracket or is more
+/// than half as long as the step before, so that rounding cannot make it cycle) sees constants only
+/// and leaves no trace. Two recorded Newton steps from its result follow: by the
 /// implicit function theorem the first makes first derivatives exact, the second makes second
 /// derivatives exact, with respect to `target` and `parameters`, for both the tape and burn.
 ///
@@ -85,6 +86,7 @@ fn search(
     let mut low = target.full_like(lower);
     let mut high = target.full_like(upper);
     let mut x = (low.clone() + high.clone()) / 2.0;
+    let mut before = target.full_like(upper - lower);
     let mut step = f32::INFINITY;
     for _ in 0..settings.iterations {
         let (value, derivative) = function(&Var::constant(x.clone()));
@@ -93,14 +95,17 @@ fn search(
         high = high.mask_where(above.clone(), x.clone());
         low = x.clone().mask_where(above, low);
         let newton = x.clone() - excess / derivative.into_value();
-        let inside = newton
+        let shorter = (newton.clone() - x.clone()).abs().lower_equal(before / 2.0);
+        let usable = newton
             .clone()
             .greater_equal(low.clone())
-            .bool_and(newton.clone().lower_equal(high.clone()));
-        let next = ((low.clone() + high.clone()) / 2.0).mask_where(inside, newton);
+            .bool_and(newton.clone().lower_equal(high.clone()))
+            .bool_and(shorter);
+        let next = ((low.clone() + high.clone()) / 2.0).mask_where(usable, newton);
         let moved = (next.clone() - x).abs();
         x = next;
-        step = largest(moved);
+        step = largest(moved.clone());
+        before = moved;
         if step <= settings.tolerance * (upper - lower) {
             return check(function, x, target, [lower, upper]);
         }

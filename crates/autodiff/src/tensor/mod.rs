@@ -10,14 +10,18 @@
 //! Burn itself differentiates once only. Of the ways to differentiate twice, reverse over reverse
 //! costs a small multiple of one evaluation whatever the number of inputs.
 
+mod adam;
+mod adjoint;
 mod arithmetic;
 mod device;
 mod elementary;
+mod host;
 mod implicit;
 mod linear;
 mod shape;
 mod tape;
 
+pub use adam::{AdamMoments, AdamStep};
 pub use device::{DeviceChoice, DeviceError, open_device};
 pub use implicit::{RootError, RootSettings, implicit_root};
 pub use tape::{Tape, Var};

@@ -14,24 +14,31 @@ impl Var {
     #[must_use]
     pub fn columns(&self, range: Range<usize>) -> Self {
         let [rows, columns] = self.dims();
+        assert!(range.end <= columns, "columns {range:?} of a matrix of {columns}");
+        if range == (0..columns) {
+            return self.clone();
+        }
+        if range.is_empty() {
+            let plain = self.value().clone().inner();
+            return Self::constant(Tensor::zeros([rows, 0], (&plain.device(), plain.dtype())));
+        }
         let value = self.value().clone().narrow(1, range.start, range.len());
-        self.unary(value, move |adjoint| {
-            let blank = |width: usize| {
-                let options = (&adjoint.device().without_autodiff(), adjoint.dtype());
-                (width > 0).then(|| Tensor::zeros([rows, width], options))
-            };
-            let after = blank(columns - range.end);
-            let parts = [blank(range.start), Some(adjoint), after];
-            Tensor::cat(parts.into_iter().flatten().collect(), 1)
-        })
+        self.part(value, range.start)
     }
 
-    /// Matrices side by side; all have the same number of rows.
+    /// Matrices side by side; all have the same number of rows. Parts without columns are left
+    /// out.
     ///
     /// # Panics
     /// If the numbers of rows differ or there is no part.
     #[must_use]
     pub fn concat(parts: &[&Self]) -> Self {
+        let wide: Vec<&Self> = parts.iter().copied().filter(|part| part.dims()[1] > 0).collect();
+        let parts = match wide.as_slice() {
+            [] => return parts.first().copied().expect("at least one part").clone(),
+            [only] => return (*only).clone(),
+            several => several,
+        };
         let value = Tensor::cat(parts.iter().map(|part| part.value().clone()).collect(), 1);
         let mut start = 0;
         let operands = parts

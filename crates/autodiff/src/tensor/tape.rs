@@ -5,11 +5,21 @@ use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
+use super::adjoint::{Adjoint, Place};
+
 /// Turns the derivative with respect to a result into that with respect to one operand.
 type Pullback = Box<dyn Fn(Tensor<2>) -> Tensor<2>>;
 
-/// One recorded result: its tracked operands, each with the way back to it.
-type Record = Vec<(usize, Pullback)>;
+/// A tracked operand of a recorded result.
+struct Operand {
+    index: usize,
+    pullback: Pullback,
+    /// Which of its columns the result depends on; all if `None`.
+    place: Option<Place>,
+}
+
+/// One recorded result: the ways back to its operands.
+type Record = Vec<Operand>;
 
 /// A record of operations on variables, for derivatives with respect to some of them.
 #[derive(Clone, Default)]
@@ -61,32 +71,38 @@ impl Tape {
     #[must_use]
     pub fn gradient(&self, output: &Var, inputs: &[&Var]) -> Vec<Tensor<2>> {
         let records = self.records.borrow();
-        let mut adjoints: Vec<Option<Tensor<2>>> = vec![None; records.len()];
+        let mut adjoints: Vec<Option<Adjoint>> = records.iter().map(|_| None).collect();
         if let Some(node) = &output.node {
-            adjoints[self.index_of(node)] = Some(output.value.clone().inner().ones_like());
+            let ones = output.value.clone().inner().ones_like();
+            adjoints[self.index_of(node)] = Some(Adjoint::new(ones, None));
         }
         let wanted: Vec<usize> = inputs
             .iter()
             .map(|input| self.index_of(input.node.as_ref().expect("an input of this tape")))
             .collect();
+        let mut found: Vec<Option<Tensor<2>>> = vec![None; wanted.len()];
         for index in (0..records.len()).rev() {
-            let adjoint = match wanted.contains(&index) {
-                true => adjoints[index].clone(),
-                false => adjoints[index].take(),
-            };
-            let Some(adjoint) = adjoint else { continue };
-            for (operand, pullback) in &records[index] {
+            let Some(adjoint) = adjoints[index].take() else { continue };
+            let adjoint = adjoint.whole();
+            for (wanted, found) in wanted.iter().zip(&mut found) {
+                if *wanted == index {
+                    *found = Some(adjoint.clone());
+                }
+            }
+            for Operand { index: operand, pullback, place } in &records[index] {
                 let part = pullback(adjoint.clone());
-                let sum = match adjoints[*operand].take() {
-                    Some(before) => before + part,
-                    None => part,
-                };
-                adjoints[*operand] = Some(sum);
+                adjoints[*operand] = Some(match adjoints[*operand].take() {
+                    Some(before) => before.add(part, *place),
+                    None => Adjoint::new(part, *place),
+                });
             }
         }
         let zero = |input: &&Var| input.value.clone().inner().zeros_like();
-        let found = wanted.iter().map(|index| adjoints[*index].clone());
-        found.zip(inputs).map(|(adjoint, input)| adjoint.unwrap_or_else(|| zero(input))).collect()
+        found
+            .into_iter()
+            .zip(inputs)
+            .map(|(adjoint, input)| adjoint.unwrap_or_else(|| zero(input)))
+            .collect()
     }
 
     fn index_of(&self, node: &Node) -> usize {
@@ -132,10 +148,20 @@ impl Var {
         value: Tensor<2>,
         pullback: impl Fn(Tensor<2>) -> Tensor<2> + 'static,
     ) -> Self {
+        self.placed(value, Box::new(pullback), None)
+    }
+
+    /// Some columns of this variable, from `start` on.
+    pub(super) fn part(&self, value: Tensor<2>, start: usize) -> Self {
+        let place = Place { start, of: self.dims()[1] };
+        self.placed(value, Box::new(|adjoint| adjoint), Some(place))
+    }
+
+    fn placed(&self, value: Tensor<2>, pullback: Pullback, place: Option<Place>) -> Self {
         let node = self
             .node
             .as_ref()
-            .map(|node| node.tape.push(vec![(node.index, Box::new(pullback) as Pullback)]));
+            .map(|node| node.tape.push(vec![Operand { index: node.index, pullback, place }]));
         Self { value, node }
     }
 
@@ -149,10 +175,15 @@ impl Var {
         for (node, pullback) in operands {
             let Some(node) = node else { continue };
             let tape = tape.get_or_insert_with(|| node.tape.clone());
-            record.push((tape.index_of(&node), pullback));
+            record.push(Operand { index: tape.index_of(&node), pullback, place: None });
         }
         let node = tape.map(|tape| tape.push(record));
         Self { value, node }
+    }
+
+    /// True if a tape differentiates with respect to it.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.node.is_some()
     }
 
     /// Where it was recorded; `None` for a constant.

@@ -1,7 +1,7 @@
 //! Affine functions, `y = x e^s + t`.
 //!
 //! The log scale is limited smoothly, `s = 4 tanh(p_0 / 4)`, so that no scale is beyond
-//! `e^±4`; `t = p_1`.
+//! `e^±4`; `t = p_1`. The columns of the parameters are all scales, then all shifts.
 //!
 //! *When to use.* The cheapest family: one coupling is two products and an exponential. A stack
 //! approximates smooth unimodal densities well.
@@ -17,8 +17,9 @@ use autodiff::tensor::Var;
 const LIMIT: f32 = 4.0;
 
 fn log_scale_and_shift(parameters: &Var) -> (Var, Var) {
-    let log_scale = (parameters.columns(0..1) * (1.0 / LIMIT)).tanh() * LIMIT;
-    (log_scale, parameters.columns(1..2))
+    let features = parameters.dims()[1] / 2;
+    let log_scale = (parameters.columns(0..features) * (1.0 / LIMIT)).tanh() * LIMIT;
+    (log_scale, parameters.columns(features..2 * features))
 }
 
 /// `y = x e^s + t` and `s`.

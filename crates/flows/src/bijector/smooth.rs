@@ -33,50 +33,62 @@ const FIRST: f32 = MARGIN / STRETCH;
 const LAST: f32 = (1.0 + MARGIN) / STRETCH;
 const LEAST_LINEAR: f32 = 1e-4;
 
-/// The parameters in use, each `[n, components]`.
+/// `f(u) = sum_k B_k (s_k(u) - s_k(0)) + C u` with `s_k(u) = sigmoid(a_k logit(v) + a_k b_k)`: what
+/// the function is once everything that does not depend on `u` is put together, with
+/// `B = p (1 - c)² / R`, `C = sum_k c_k (p_k (1 - c_k) / (1.2 R_k) + p_k)` and the rises
+/// `R = r(v_1) - r(v_0)`.
 struct Ramps {
-    weight: Var,
+    /// `a`, `[n, components]`.
     steepness: Var,
+    /// `a b`, `[n, components]`.
     offset: Var,
-    linear: Var,
-    /// `r(v_0)`.
+    /// `B`, `[n, components]`.
+    height: Var,
+    /// `sum_k B_k s_k(0)`, `[n, 1]`.
     start: Var,
-    /// `r(v_1) - r(v_0)`.
-    rise: Var,
+    /// `C`, `[n, 1]`.
+    linear: Var,
 }
 
 impl Ramps {
     fn new(parameters: &Var, components: usize) -> Self {
         let part = |index: usize| parameters.columns(index * components..(index + 1) * components);
         let steepness = (part(1).tanh() * 4.0).exp();
-        let offset = part(2);
+        let offset = &steepness * part(2);
         let linear = part(3).sigmoid() * (1.0 - LEAST_LINEAR) + LEAST_LINEAR;
-        let at = |v: f32| {
-            let logit = (v / (1.0 - v)).ln();
-            let gate = (&steepness * (&offset + logit)).sigmoid();
-            // (1 - c) s + c v
-            &gate + &linear * (-&gate + v)
-        };
-        let start = at(FIRST);
-        let rise = at(LAST) - &start;
-        Self { weight: part(0).softmax(), steepness, offset, linear, start, rise }
+        let rest = -&linear + 1.0;
+        let gate = |v: f32| (&steepness * (v / (1.0 - v)).ln() + &offset).sigmoid();
+        let first = gate(FIRST);
+        // R = (1 - c) (s(1) - s(0)) + c (v_1 - v_0)
+        let rise = &rest * (gate(LAST) - &first) + &linear * (1.0 / STRETCH);
+        let weight = part(0).softmax();
+        let scaled = &weight * &rest / rise;
+        let height = &scaled * &rest;
+        let start = (&height * first).sum(1);
+        let linear = (linear * (scaled * (1.0 / STRETCH) + weight)).sum(1);
+        Self { steepness, offset, height, start, linear }
+    }
+
+    /// The same function as the entries of a list, for the search of roots.
+    fn into_list(self) -> [Var; 5] {
+        [self.steepness, self.offset, self.height, self.start, self.linear]
+    }
+
+    /// Undoes [`Ramps::into_list`].
+    fn from_list(list: &[Var]) -> Self {
+        let [steepness, offset, height, start, linear] = std::array::from_fn(|i| list[i].clone());
+        Self { steepness, offset, height, start, linear }
     }
 
     /// `f(u)` and `f'(u)`, `[n, 1]`, for u in [0, 1].
     fn value_and_derivative(&self, u: &Var) -> (Var, Var) {
         let v = (u + MARGIN) * (1.0 / STRETCH);
-        let logit = v.logit();
-        let gate = (&self.steepness * (&self.offset + &logit)).sigmoid();
-        let ramp = &gate + &self.linear * (-&gate + &v);
-        let normalised = (ramp - &self.start) / &self.rise;
-        // p (1 - c) g + p c u = p (g + c (u - g))
-        let value = &self.weight * (&normalised + &self.linear * (-&normalised + u));
-        // dr/dv = (1 - c) a s (1 - s) / (v (1 - v)) + c
-        let slope = &self.steepness * (&gate - gate.square()) / (&v - v.square());
-        let ramp_slope = &slope + &self.linear * (-&slope + 1.0);
-        let normalised = ramp_slope / &self.rise * (1.0 / STRETCH);
-        let derivative = &self.weight * (&normalised + &self.linear * (-&normalised + 1.0));
-        (value.sum(1), derivative.sum(1))
+        let (gate, slope) = (&self.steepness * v.logit() + &self.offset).sigmoid_with_derivative();
+        let value = (&self.height * gate).sum(1) - &self.start + &self.linear * u;
+        // d logit / du = 1 / (1.2 v (1 - v))
+        let chain = ((&v - v.square()) * STRETCH).recip();
+        let slope = (&self.height * &self.steepness * slope).sum(1);
+        (value, slope * chain + &self.linear)
     }
 }
 
@@ -111,9 +123,10 @@ pub fn inverse(
     bound: f32,
 ) -> Result<(Var, Var), RootError> {
     let (confined, inside) = confine(y, bound);
+    let ramps = Ramps::new(parameters, components).into_list();
     let root = implicit_root(
-        |u, parameters| Ramps::new(&parameters[0], components).value_and_derivative(u),
-        std::slice::from_ref(parameters),
+        |u, ramps| Ramps::from_list(ramps).value_and_derivative(u),
+        &ramps,
         &to_unit(&confined, bound),
         [0.0, 1.0],
         RootSettings::default(),
@@ -121,7 +134,7 @@ pub fn inverse(
     // The ends of the interval are roots whatever the parameters.
     let end = to_unit(&confined.detach(), bound);
     let root = root.or_else(inside, &end);
-    let (_, derivative) = Ramps::new(parameters, components).value_and_derivative(&root);
+    let (_, derivative) = Ramps::from_list(&ramps).value_and_derivative(&root);
     let beyond = (y - &confined) / &derivative;
     Ok((from_unit(&root, bound) + beyond, -derivative.ln()))
 }

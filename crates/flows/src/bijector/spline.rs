@@ -17,7 +17,7 @@
 //! (1982) 123.
 
 use autodiff::tensor::Var;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
 /// Least width and height of a bin, as fractions of the interval over the number of bins.
 const LEAST_SHARE: f32 = 1e-2;
@@ -35,42 +35,52 @@ struct Bin {
     right: Var,
 }
 
-/// Widths `[n, bins]` and positions of the left knots `[n, bins]` within `[-bound, bound]`.
-fn knots(raw: &Var, bins: usize, bound: f32) -> (Var, Var) {
-    let least = LEAST_SHARE / bins as f32;
-    let share = raw.softmax() * (1.0 - LEAST_SHARE) + least;
-    let width = share * (2.0 * bound);
-    let left = width.cumulative_sum() - &width - bound;
-    (width, left)
+/// Widths or heights as shares of the interval, `[n, bins]`.
+fn shares(raw: &Var, bins: usize) -> Var {
+    raw.softmax() * (1.0 - LEAST_SHARE) + LEAST_SHARE / bins as f32
 }
 
-/// Which bin each number of `x` lies in, `[n, 1]`; the first or last for those beyond.
-fn locate(x: &Var, left: &Var) -> Tensor<2, Int> {
-    let knots = left.detach().into_value();
-    let reached = x.detach().into_value().greater_equal(knots);
-    (reached.int().sum_dim(1) - 1).clamp_min(0)
+/// Ones in each row up to, not including, the bin that each number of `x` `[n, 1]` lies in, among
+/// bins with these shares of the interval: `[n, bins]`. Numbers at the right end are in the last.
+fn bins_before(x: &Var, shares: &Var, bins: usize, bound: f32) -> Tensor<2> {
+    let ends = shares.detach().into_value().cumsum(1).narrow(1, 0, bins - 1);
+    let position = (x.detach().into_value() + bound) / (2.0 * bound);
+    let before = position.greater_equal(ends).float();
+    let [n, _] = before.dims();
+    let options = (&before.device(), before.dtype());
+    Tensor::cat(vec![before, Tensor::zeros([n, 1], options)], 1)
 }
 
 impl Bin {
     /// Finds the bins of `position` among the knots in x, or in y for the inverse.
     fn find(position: &Var, parameters: &Var, bins: usize, bound: f32, inverse: bool) -> Self {
-        let (width, x) = knots(&parameters.columns(0..bins), bins, bound);
-        let (height, y) = knots(&parameters.columns(bins..2 * bins), bins, bound);
-        // softplus(p + c) with softplus(c) = 1 - least: derivative 1 where the parameter is 0.
+        let widths = shares(&parameters.columns(0..bins), bins);
+        let heights = shares(&parameters.columns(bins..2 * bins), bins);
+        let before = bins_before(position, if inverse { &heights } else { &widths }, bins, bound);
+        // before: 1 1 1 0 0, after its shift: 1 1 1 1 0, own: 0 0 0 1 0
+        let [n, _] = before.dims();
+        let first = before.clone().narrow(1, 0, 1).ones_like();
+        let up_to = Tensor::cat(vec![first, before.clone().narrow(1, 0, bins - 1)], 1);
+        let own = Var::constant(up_to - before.clone());
+        let before = Var::constant(before);
+        let length = |shares: &Var| (shares * &own).sum(1) * (2.0 * bound);
+        let start = |shares: &Var| (shares * &before).sum(1) * (2.0 * bound) - bound;
+        let (width, height) = (length(&widths), length(&heights));
+        // softplus(p + c) with softplus(c) = 1 - least: 1 where the parameter is 0, as at the ends.
         let centre = ((1.0 - LEAST_DERIVATIVE).exp() - 1.0).ln();
-        let inner = (parameters.columns(2 * bins..3 * bins - 1) + centre).softplus();
-        let inner = inner + LEAST_DERIVATIVE;
-        let one = Var::constant(inner.value().clone().inner().narrow(1, 0, 1).ones_like());
-        let derivative = Var::concat(&[&one, &inner, &one]);
-        let index = locate(position, if inverse { &y } else { &x });
-        let pick = |from: &Var| from.gather(index.clone());
-        let (width, height) = (pick(&width), pick(&height));
+        let inner = parameters.columns(2 * bins..3 * bins - 1);
+        let end =
+            Var::constant(Tensor::zeros([n, 1], (&own.value().device(), own.value().dtype())));
+        let derivative = |raw: [&Var; 2]| {
+            let raw = (Var::concat(&raw) * &own).sum(1);
+            (raw + centre).softplus() + LEAST_DERIVATIVE
+        };
         Self {
-            x: pick(&x),
-            y: pick(&y),
+            x: start(&widths),
+            y: start(&heights),
             slope: &height / &width,
-            left: pick(&derivative),
-            right: derivative.gather(index + 1),
+            left: derivative([&end, &inner]),
+            right: derivative([&inner, &end]),
             width,
             height,
         }

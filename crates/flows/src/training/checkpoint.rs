@@ -140,10 +140,14 @@ impl Checkpoint {
         let tensor = |weight: Weight| {
             Tensor::from_data(TensorData::new(weight.values, weight.shape), device)
         };
-        let means = self.part("mean").into_iter().zip(self.part("square"));
-        let moments: BTreeMap<_, _> = means
-            .map(|(mean, square)| (mean.name.clone(), (tensor(mean), tensor(square))))
-            .collect();
+        // a file holds its tensors in any order
+        let mut squares: BTreeMap<String, Weight> =
+            self.part("square").into_iter().map(|square| (square.name.clone(), square)).collect();
+        let moments = self.part("mean").into_iter().filter_map(|mean| {
+            let square = squares.remove(&mean.name)?;
+            Some((mean.name.clone(), (tensor(mean), tensor(square))))
+        });
+        let moments: BTreeMap<_, _> = moments.collect();
         Adam::resume(moments, self.state.step)
     }
 }

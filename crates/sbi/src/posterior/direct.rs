@@ -1,6 +1,5 @@
 //! Independent draws from networks that sample.
 
-use flows::Flow;
 use ndarray::Array2;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +11,6 @@ use crate::error::{Error, Result};
 /// Draws until `count` lie within the support of the prior.
 pub fn sample(
     posterior: &Posterior<'_>,
-    flows: &[&Flow],
     count: usize,
     seed: u64,
     settings: &SampleSettings,
@@ -20,6 +18,7 @@ pub fn sample(
 ) -> Result<Draws> {
     let estimator = posterior.estimator;
     let (prior, dim) = (&estimator.prior, estimator.prior.dim());
+    let networks = &estimator.networks;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut accepted: Vec<Vec<f64>> = Vec::with_capacity(count);
     let mut proposed = 0;
@@ -34,22 +33,21 @@ pub fn sample(
         let rows = if proposed == 0 { missing } else { missing / rate };
         let rows = (rows.ceil() as usize).clamp(1, CHUNK);
         // each draw comes from a member at random
-        let members: Vec<usize> = (0..rows).map(|_| rng.random_range(0..flows.len())).collect();
-        let mut of_member = Vec::with_capacity(flows.len());
-        for (index, flow) in flows.iter().enumerate() {
+        let members: Vec<usize> = (0..rows).map(|_| rng.random_range(0..networks.len())).collect();
+        let mut of_member = Vec::with_capacity(networks.len());
+        for (index, network) in networks.iter().enumerate() {
             let own = members.iter().filter(|member| **member == index).count();
             let context = posterior.y.clone().repeat_dim(0, own);
-            let u = if own > 0 {
-                flow.decode_target(flow.sample(context, &mut rng)?)?
-            } else {
-                Vec::new()
-            };
-            of_member.push(u.into_iter());
+            let u = if own > 0 { network.sample(context, &mut rng)? } else { None };
+            of_member.push(u.unwrap_or_default().into_iter());
         }
         for member in members {
             let u: Vec<f64> = of_member[member].by_ref().take(dim).collect();
             let (theta, _) = estimator.coordinates.theta(prior, &u);
-            if prior.contains(&theta) {
+            // what lies beyond the prior by rounding, at an edge, has no coordinates
+            let inside = prior.contains(&theta)
+                && estimator.coordinates.of(prior, &theta).iter().all(|u| u.is_finite());
+            if inside {
                 accepted.push(theta);
             }
         }
