@@ -81,8 +81,7 @@ impl<H: Serialize + DeserializeOwned> WeightFile<H> {
         Ok(())
     }
 
-    /// Reads a file of this kind and of a schema up to `schema`. The weights are in the order of
-    /// their names.
+    /// Reads a file of this kind and of a schema up to `schema`.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, is of another kind or of a later schema.
@@ -112,7 +111,7 @@ impl<H: Serialize + DeserializeOwned> WeightFile<H> {
         }
         let envelope: Envelope<H> =
             serde_json::from_str(header).map_err(|error| format!("damaged header: {error}"))?;
-        let mut weights = tensors
+        let weights = tensors
             .tensors()
             .into_iter()
             .map(|(name, view)| {
@@ -130,8 +129,6 @@ impl<H: Serialize + DeserializeOwned> WeightFile<H> {
                 Ok(Weight { name, shape: view.shape().to_vec(), values })
             })
             .collect::<std::result::Result<Vec<_>, _>>()?;
-        // the library lists tensors in no particular order
-        weights.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { header: envelope.header, weights })
     }
 }

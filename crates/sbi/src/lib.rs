@@ -8,11 +8,13 @@ mod fmpe;
 mod network;
 mod nle;
 mod npe;
+mod nre;
 mod observables;
 mod ode;
 mod pairs;
 mod posterior;
 pub mod prior;
+mod ratio;
 pub mod rounds;
 mod score;
 pub mod simulations;
@@ -28,9 +30,11 @@ pub use fit::{Family, FitProgress, FitSettings, Fitting, FlowSettings};
 pub use fmpe::{FmpeSettings, fmpe};
 pub use nle::{NleSettings, nle};
 pub use npe::{NpeSettings, npe};
+pub use nre::{NreSettings, RatioLoss, nre};
 pub use observables::Observables;
 pub use posterior::{
     Draws, Posterior, SampleObserver, SampleProgress, SampleSettings, SampleStage, Sampling,
 };
+pub use ratio::RatioSettings;
 pub use score::{ScoreTerm, ScoreUnits};
 pub use vector_field::VectorFieldSettings;

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::ratio::{Ratio, RatioDescription};
 use crate::vector_field::{VectorField, VectorFieldDescription};
 
 /// A trained network.
@@ -18,6 +19,8 @@ pub(crate) enum Network {
     Likelihood(Flow),
     /// The velocity that leads to draws of `q(u | y)`.
     VectorField(VectorField),
+    /// `ln q(y | u) / q(y)`, up to a function of `y`.
+    Ratio(Ratio),
 }
 
 /// Everything about a network but its weights.
@@ -30,6 +33,8 @@ pub(crate) enum NetworkDescription {
     Likelihood(FlowDescription),
     /// Of [`Network::VectorField`].
     VectorField(VectorFieldDescription),
+    /// Of [`Network::Ratio`].
+    Ratio(RatioDescription),
 }
 
 impl Network {
@@ -39,6 +44,7 @@ impl Network {
             Self::Posterior(flow) => NetworkDescription::Posterior(flow.description()),
             Self::Likelihood(flow) => NetworkDescription::Likelihood(flow.description()),
             Self::VectorField(field) => NetworkDescription::VectorField(field.description()),
+            Self::Ratio(ratio) => NetworkDescription::Ratio(ratio.description()),
         }
     }
 
@@ -47,6 +53,7 @@ impl Network {
         Ok(match self {
             Self::Posterior(flow) | Self::Likelihood(flow) => named_weights(flow)?,
             Self::VectorField(field) => named_weights(field)?,
+            Self::Ratio(ratio) => named_weights(ratio)?,
         })
     }
 
@@ -55,6 +62,7 @@ impl Network {
         match self {
             Self::Posterior(flow) | Self::Likelihood(flow) => flow.device(),
             Self::VectorField(field) => field.device(),
+            Self::Ratio(ratio) => ratio.device(),
         }
     }
 
@@ -79,6 +87,7 @@ impl Network {
             }
             Self::Likelihood(flow) => flow.log_density(&y, u) + log_prior(u),
             Self::VectorField(field) => field.log_density(u, &y)?,
+            Self::Ratio(ratio) => ratio.log_ratio(u, &y) + log_prior(u),
         })
     }
 
@@ -93,7 +102,7 @@ impl Network {
         Ok(match self {
             Self::Posterior(flow) => Some(flow.decode_target(flow.sample(y, rng)?)?),
             Self::VectorField(field) => Some(field.sample(y, rng)?),
-            Self::Likelihood(_) => None,
+            Self::Likelihood(_) | Self::Ratio(_) => None,
         })
     }
 }
@@ -111,6 +120,7 @@ impl NetworkDescription {
             Self::Posterior(flow) => Network::Posterior(flow.with_weights(weights, device)?),
             Self::Likelihood(flow) => Network::Likelihood(flow.with_weights(weights, device)?),
             Self::VectorField(field) => Network::VectorField(field.with_weights(weights, device)?),
+            Self::Ratio(ratio) => Network::Ratio(ratio.with_weights(weights, device)?),
         })
     }
 }

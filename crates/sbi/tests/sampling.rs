@@ -127,7 +127,8 @@ fn sampling_stops_when_asked_or_spent() {
     });
     let estimator = fit(&prior, &simulator, 300, Family::AutoregressiveSpline, 50);
     let posterior = estimator.posterior(&[0.5]).unwrap();
-    let small = SampleSettings { chains: 8, prior_draws: 200, points: 100, ..Default::default() };
+    let small =
+        SampleSettings { chains: Some(8), prior_draws: 200, points: 100, ..Default::default() };
     let goes_on = &mut |_: &SampleProgress| ControlFlow::Continue(());
 
     let mut seen = Vec::new();
@@ -153,7 +154,7 @@ fn sampling_stops_when_asked_or_spent() {
     let spent = SampleSettings { max_batches: 70, ..small.clone() };
     let error = posterior.sample_with(1000, 1, &spent, goes_on).unwrap_err();
     assert!(matches!(error, Error::Budget { batches: 70, done: 1.., .. }), "{error}");
-    let error = SampleSettings { chains: 0, ..small.clone() };
+    let error = SampleSettings { chains: Some(0), ..small.clone() };
     let error = posterior.sample_with(10, 1, &error, goes_on).unwrap_err();
     assert!(matches!(error, Error::Setting { field: "chains", .. }), "{error}");
 

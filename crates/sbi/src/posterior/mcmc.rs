@@ -70,8 +70,9 @@ pub fn sample(
     // chains have the streams of their indices
     rng.set_stream(u64::MAX);
     let population = starting_points(posterior, settings, &mut rng, observer)?;
-    let starts = population.starts(settings.chains, &mut rng);
-    let per_chain = count.div_ceil(settings.chains);
+    let chains = settings.chains_for(count);
+    let starts = population.starts(chains, &mut rng);
+    let per_chain = count.div_ceil(chains);
     let plan = Plan::new(settings, &population, per_chain, seed);
     let (outcomes, batches) = run(posterior, &plan, starts, settings.max_batches, observer)?;
     collect(posterior, settings, outcomes, batches, count)
@@ -94,10 +95,10 @@ fn starting_points(
         done += u.len() / dim;
         posterior.log_densities(u)
     };
-    let deviation = posterior.largest_deviation();
-    let none = Error::NoMass { tried: settings.prior_draws, deviation };
-    let found = population(log_densities, dim, sizes, rng)?.ok_or(none)?;
+    let found = population(log_densities, dim, sizes, rng)?
+        .ok_or_else(|| posterior.no_mass(settings.prior_draws))?;
     if found.reached < 1.0 {
+        let deviation = posterior.largest_deviation();
         return Err(Error::Unreached { stages: found.stages, reached: found.reached, deviation });
     }
     Ok(found)

@@ -18,8 +18,9 @@ pub struct SampleSettings {
     pub prior_draws: usize,
     /// Points that are led from the prior to the posterior. Default 2000.
     pub points: usize,
-    /// Chains, which all move at once. Default 100.
-    pub chains: usize,
+    /// Chains, which all move at once; `None` (default) for one per 20 draws, at least 20 and at
+    /// most 100.
+    pub chains: Option<usize>,
     /// Transitions of each chain that tune its step size and are not draws. Default 50.
     pub warmup: usize,
     /// Transitions per draw. Default 2.
@@ -38,7 +39,7 @@ impl Default for SampleSettings {
             direct_budget: 100,
             prior_draws: 10_000,
             points: 2000,
-            chains: 100,
+            chains: None,
             warmup: 50,
             thinning: 2,
             max_depth: 7,
@@ -49,6 +50,11 @@ impl Default for SampleSettings {
 }
 
 impl SampleSettings {
+    /// Chains for a number of draws.
+    pub(super) fn chains_for(&self, count: usize) -> usize {
+        self.chains.unwrap_or((count / 20).clamp(20, 100))
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -67,8 +73,10 @@ impl SampleSettings {
         for (field, count) in counts {
             check(count > 0, field, count.to_string(), "at least 1")?;
         }
-        let chains = (1..=10_000).contains(&self.chains);
-        check(chains, "chains", self.chains.to_string(), "1 to 10000")?;
+        if let Some(chains) = self.chains {
+            let possible = (1..=10_000).contains(&chains);
+            check(possible, "chains", chains.to_string(), "1 to 10000")?;
+        }
         let depth = (1..=20).contains(&self.max_depth);
         check(depth, "max_depth", self.max_depth.to_string(), "1 to 20")?;
         let target = self.target_accept > 0.0 && self.target_accept < 1.0;
