@@ -15,8 +15,10 @@
 //! *When to use.* Posteriors with separated modes or sharp features, which flows made of
 //! one-to-one layers connect by thin bridges; many parameters; any network will do.
 //! *When not.* When draws or densities are needed in large numbers: each costs some hundred
-//! evaluations of the network, where a flow needs one. With few simulations and near-Gaussian
-//! posteriors flows learn faster: the noise of this loss does not vanish even for the right `v`.
+//! evaluations of the network, where a flow needs one. With few parameters and simulations flows
+//! learn faster, the noise of this loss not vanishing even for the right `v`: on two moons with 5000
+//! simulations and 4000 steps a classifier tells 2000 draws from the truth with an accuracy of 0.72,
+//! those of [`npe`](crate::npe()) with 0.58.
 //! Scores of the simulator cannot be used.
 //!
 //! # References
@@ -26,7 +28,7 @@
 //! NeurIPS 2023, arXiv:2305.17161.
 
 use burn::tensor::Tensor;
-use flows::training::Objective;
+use flows::training::{Objective, Schedule, TrainingSettings};
 use flows::{Scaling, Standardiser};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -47,18 +49,38 @@ use crate::table::{coordinates_of_set, encoded_observables, pick, table};
 use crate::vector_field::{VectorField, VectorFieldSettings};
 
 /// Settings of flow matching posterior estimation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FmpeSettings {
     /// The velocity.
     pub field: VectorFieldSettings,
-    /// Training and units.
+    /// Training and units. By default 8000 steps, the learning rate going from 2e-3 to 0 along half
+    /// a cosine, and no early stopping: the noise of the validation loss would end most trainings
+    /// far too soon. The weights of the best validation are kept.
     pub fit: FitSettings,
     /// Coordinates of the parameters.
     pub coordinates: Coordinates,
     /// `a` of the density `(1 + a) t^a` of the times of the loss, above -1. Default 0, uniform;
     /// larger values learn the end, where the posterior's details are, more precisely.
     pub time_power: f64,
+}
+
+impl Default for FmpeSettings {
+    fn default() -> Self {
+        let training = TrainingSettings {
+            learning_rate: 2e-3,
+            schedule: Schedule::Cosine,
+            patience: None,
+            max_steps: 8000,
+            ..TrainingSettings::default()
+        };
+        Self {
+            field: VectorFieldSettings::default(),
+            fit: FitSettings { training, ..FitSettings::default() },
+            coordinates: Coordinates::default(),
+            time_power: 0.0,
+        }
+    }
 }
 
 /// Fits the posterior of the parameters to simulations whose parameters were drawn from `prior`.

@@ -141,8 +141,7 @@ fn flow_matching() {
     let (prior, set) = simulations(4000);
     let mut settings = FmpeSettings::default();
     settings.field.hidden = vec![64, 64, 64];
-    settings.fit.training.learning_rate = 1e-3;
-    settings.fit.training.max_steps = 3000;
+    settings.fit.training.max_steps = 1500;
     let estimator = fit(|fitting| fmpe(&prior, &set, &settings, fitting));
     compare(&estimator, 0.15);
 
@@ -213,8 +212,7 @@ fn flow_matching_within_a_box() {
         settings.field.hidden = vec![64, 64];
         settings.field.tolerance = 1e-3;
         settings.fit.members = 2;
-        settings.fit.training.learning_rate = 1e-3;
-        settings.fit.training.max_steps = 2000;
+        settings.fit.training.max_steps = 1000;
         let estimator = fit(|fitting| fmpe(&prior, &set, &settings, fitting));
         let draws = estimator.posterior(&[0.0]).unwrap().sample(3000, 1).unwrap();
         let Sampling::Direct { leakage, proposed } = draws.sampling else {
