@@ -143,6 +143,11 @@ fn products_and_sums() {
 fn parts_and_rearrangements() {
     let device = Device::flex();
     check("columns", |x| x.columns(1..3).exp());
+    check("no columns", |x| Var::concat(&[&x.columns(2..2), &x.exp(), &x.columns(0..0)]).tanh());
+    check("all columns", |x| x.exp().columns(0..COLUMNS).tanh());
+    check("columns that meet", |x| x.columns(0..1).exp() + x.columns(1..2) * x.columns(3..4).sin());
+    check("columns that overlap", |x| x.columns(0..3).exp() * x.columns(1..4).sin());
+    check("columns and all", |x| x.columns(0..1).exp() * x.sin() + x * x.columns(3..4).sin());
     check("concat", |x| Var::concat(&[&x.columns(2..4).exp(), &x.sin(), &other(ROWS, 1)]).tanh());
     check("reshape", |x| x.exp().reshape([2, 6]).softmax());
     check("transpose", |x| x.exp().transpose().softmax());

@@ -81,7 +81,8 @@ impl<H: Serialize + DeserializeOwned> WeightFile<H> {
         Ok(())
     }
 
-    /// Reads a file of this kind and of a schema up to `schema`.
+    /// Reads a file of this kind and of a schema up to `schema`. The weights are in the order of
+    /// their names.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, is of another kind or of a later schema.
@@ -111,7 +112,7 @@ impl<H: Serialize + DeserializeOwned> WeightFile<H> {
         }
         let envelope: Envelope<H> =
             serde_json::from_str(header).map_err(|error| format!("damaged header: {error}"))?;
-        let weights = tensors
+        let mut weights = tensors
             .tensors()
             .into_iter()
             .map(|(name, view)| {
@@ -129,6 +130,8 @@ impl<H: Serialize + DeserializeOwned> WeightFile<H> {
                 Ok(Weight { name, shape: view.shape().to_vec(), values })
             })
             .collect::<std::result::Result<Vec<_>, _>>()?;
+        // the library lists tensors in no particular order
+        weights.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { header: envelope.header, weights })
     }
 }

@@ -203,7 +203,8 @@ impl Flow {
             Base::Uniform => {
                 let bound = self.bound();
                 let plain = z.detach().into_value();
-                let outside = plain.abs().greater_elem(bound).any_dim(1);
+                // not `> bound`: NaN is outside too
+                let outside = plain.abs().lower_equal_elem(bound).all_dim(1).bool_not();
                 let level = plain_zeros(&z).mask_fill(outside, f32::NEG_INFINITY);
                 Var::constant(level - (features * (2.0 * bound).ln()) as f32)
             }

@@ -21,10 +21,26 @@ pub enum Scaling {
 
 /// `(x - shift) / scale` for each of several features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored")]
 pub struct Standardiser {
     shift: Vec<f64>,
     scale: Vec<f64>,
+}
+
+/// What a file holds, before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    shift: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+impl TryFrom<Stored> for Standardiser {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<Self> {
+        Self::new(stored.shift, stored.scale)
+    }
 }
 
 impl Standardiser {

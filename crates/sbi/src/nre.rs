@@ -25,7 +25,7 @@
 
 use autodiff::tensor::Var;
 use burn::tensor::Tensor;
-use flows::training::Objective;
+use flows::training::{Objective, TrainingSettings};
 use flows::{Scaling, Standardiser};
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -48,7 +48,7 @@ use crate::table::{coordinates_of_set, encoded_observables, pick, table};
 pub struct NreSettings {
     /// The classifier.
     pub ratio: RatioSettings,
-    /// Training and units.
+    /// Training and units. Default batches of 50, learning rate 2e-3.
     pub fit: FitSettings,
     /// What the classifier decides. Default NRE-C with `g` = 1.
     pub loss: RatioLoss,
@@ -61,7 +61,14 @@ impl Default for NreSettings {
     fn default() -> Self {
         Self {
             ratio: RatioSettings::default(),
-            fit: FitSettings::default(),
+            fit: FitSettings {
+                training: TrainingSettings {
+                    batch: 50,
+                    learning_rate: 2e-3,
+                    ..TrainingSettings::default()
+                },
+                ..FitSettings::default()
+            },
             loss: RatioLoss::default(),
             others: 10,
         }

@@ -19,13 +19,13 @@ const LAST_LAYER: f64 = 0.1;
 pub struct RatioSettings {
     /// Width of each hidden layer. Default 3 of 64.
     pub hidden: Vec<usize>,
-    /// Nonlinearity. Default SiLU.
+    /// Nonlinearity. Default ReLU.
     pub activation: Activation,
 }
 
 impl Default for RatioSettings {
     fn default() -> Self {
-        Self { hidden: vec![64; 3], activation: Activation::Silu }
+        Self { hidden: vec![64; 3], activation: Activation::Relu }
     }
 }
 

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use flows::training::TrainingSettings;
 use sbi::rounds::{self, RoundsSettings, SnleSettings, SnpeSettings, TsnpeSettings};
 use sbi::{
-    Family, FitSettings, FlowSettings, FmpeSettings, NleSettings, NpeSettings, ScoreTerm,
-    ScoreUnits,
+    Family, FitSettings, FlowSettings, FmpeSettings, NleSettings, NpeSettings, NreSettings,
+    ScoreTerm, ScoreUnits,
 };
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ pub enum Method {
     Npe,
     /// Neural likelihood estimation, sampled by chains
     Nle,
+    /// Neural ratio estimation (contrastive), sampled by chains
+    Nre,
     /// Flow matching posterior estimation
     Fmpe,
     /// Neural posterior estimation in rounds, with atomic proposals
@@ -36,6 +38,7 @@ impl Method {
             Self::Nuts => "nuts",
             Self::Npe => "npe",
             Self::Nle => "nle",
+            Self::Nre => "nre",
             Self::Fmpe => "fmpe",
             Self::Snpe => "snpe",
             Self::Tsnpe => "tsnpe",
@@ -55,7 +58,7 @@ impl Method {
 
     /// True if its networks are flows.
     pub fn has_flow(self) -> bool {
-        self.is_neural() && self != Self::Fmpe
+        self.is_neural() && !matches!(self, Self::Fmpe | Self::Nre)
     }
 
     /// True if it can learn from the scores of the simulator.
@@ -69,6 +72,7 @@ impl Method {
             Self::Nuts => &["hoffman2014"],
             Self::Npe => &["papamakarios2016"],
             Self::Nle => &["papamakarios2019", "hoffman2014", "vehtari2021"],
+            Self::Nre => &["durkan2020", "miller2022", "hoffman2014", "vehtari2021"],
             Self::Fmpe => &["wildberger2023"],
             Self::Snpe => &["papamakarios2016", "greenberg2019"],
             Self::Tsnpe => &["papamakarios2016", "deistler2022"],
@@ -168,6 +172,8 @@ pub enum Once {
     Npe(NpeSettings),
     /// A likelihood.
     Nle(NleSettings),
+    /// A ratio of likelihood and evidence.
+    Nre(NreSettings),
     /// A velocity that leads to the posterior.
     Fmpe(FmpeSettings),
 }
@@ -200,7 +206,15 @@ impl Settings {
             Method::Nuts => None,
             Method::Npe => once(Once::Npe(npe())),
             Method::Nle => once(Once::Nle(nle())),
-            Method::Fmpe => once(Once::Fmpe(FmpeSettings { fit, ..FmpeSettings::default() })),
+            Method::Nre => once(Once::Nre(NreSettings { fit, ..NreSettings::default() })),
+            Method::Fmpe => {
+                // its noisy loss has a schedule of its own, which `--steps` may only shorten
+                let mut fmpe = FmpeSettings::default();
+                let own = &mut fmpe.fit.training;
+                own.seed = seed;
+                own.max_steps = own.max_steps.min(self.max_steps);
+                once(Once::Fmpe(fmpe))
+            }
             Method::Snpe => in_rounds(rounds::Method::Snpe(SnpeSettings {
                 npe: npe(),
                 ..SnpeSettings::default()

@@ -9,7 +9,7 @@ use ndarray::Array2;
 use sbi::rounds::{RoundReport, Rounds, RoundsSettings, RunPlan};
 use sbi::simulations::{Policy, Simulations, Store, StorePlan};
 use sbi::tasks::Task;
-use sbi::{Estimator, Fitting, SampleSettings, fmpe, nle, npe};
+use sbi::{Estimator, Fitting, SampleSettings, fmpe, nle, npe, nre};
 use serde::{Deserialize, Serialize};
 
 use super::method::{Once, Settings};
@@ -117,6 +117,7 @@ impl Problem<'_> {
         let estimator = self.training(workspace, &watch, |fitting| match fit {
             Once::Npe(settings) => npe(prior, &set, settings, fitting),
             Once::Nle(settings) => nle(prior, &set, settings, fitting),
+            Once::Nre(settings) => nre(prior, &set, settings, fitting),
             Once::Fmpe(settings) => fmpe(prior, &set, settings, fitting),
         })?;
         let record = FitRecord {

@@ -45,10 +45,9 @@ fn shares(raw: &Var, bins: usize) -> Var {
 fn bins_before(x: &Var, shares: &Var, bins: usize, bound: f32) -> Tensor<2> {
     let ends = shares.detach().into_value().cumsum(1).narrow(1, 0, bins - 1);
     let position = (x.detach().into_value() + bound) / (2.0 * bound);
-    let before = position.greater_equal(ends).float();
-    let [n, _] = before.dims();
-    let options = (&before.device(), before.dtype());
-    Tensor::cat(vec![before, Tensor::zeros([n, 1], options)], 1)
+    let before = ends.zeros_like().mask_fill(position.greater_equal(ends), 1.0);
+    let last = before.clone().narrow(1, 0, 1).zeros_like();
+    Tensor::cat(vec![before, last], 1)
 }
 
 impl Bin {
