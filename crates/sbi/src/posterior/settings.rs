@@ -16,7 +16,7 @@ pub struct SampleSettings {
     pub direct_budget: usize,
     /// Draws from the prior among which the posterior is looked for. Default 10 000.
     pub prior_draws: usize,
-    /// Points that are led from the prior to the posterior. Default 2000.
+    /// Points that are led from the prior to the posterior. Default 4000.
     pub points: usize,
     /// Chains, which all move at once; `None` (default) for one per 20 draws, at least 20 and at
     /// most 100.
@@ -38,7 +38,7 @@ impl Default for SampleSettings {
         Self {
             direct_budget: 100,
             prior_draws: 10_000,
-            points: 2000,
+            points: 4000,
             chains: None,
             warmup: 50,
             thinning: 2,

@@ -1,7 +1,7 @@
 //! A population of points that follows the posterior from the prior on.
 //!
 //! With `L` the ratio of posterior to prior, the densities `prior L^b` lead from the prior (`b` = 0)
-//! to the posterior (`b` = 1). Prior draws are weighted for the next `b`, chosen such that half of
+//! to the posterior (`b` = 1). Prior draws are weighted for the next `b`, chosen such that most of
 //! the weights' information is left, resampled, and moved by a few random-walk Metropolis steps
 //! with the population's covariance; and so on until `b` = 1. Every mode is found that some prior
 //! draw lies in the slope of, and keeps its share of the points. A posterior as wide as the prior
@@ -30,6 +30,10 @@ const MOST_MOVES: usize = 12;
 const ACCEPTED: f64 = 1.5;
 /// Acceptance the length of the steps is tuned to.
 const ACCEPTANCE: f64 = 0.25;
+
+/// Part of the points that the weights of a stage leave effective. The more, the more stages, and
+/// the less noise in the shares of separate modes.
+const KEPT: f64 = 0.7;
 
 /// Sizes of the population.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +81,7 @@ pub fn population(
         if finite == 0 {
             return Ok(None);
         }
-        let next = next_power(&gain, reached, 0.5 * sizes.points.min(finite) as f64);
+        let next = next_power(&gain, reached, KEPT * sizes.points.min(finite) as f64);
         let weights = weights(&gain, next - reached);
         let moments = Moments::new(&u, &weights, dim);
         let chosen = systematic(&weights, sizes.points, rng);
