@@ -73,8 +73,9 @@ fn two_narrow_modes_are_drawn_in_their_proportions() {
     // the modes lie on either side of a + b = 0
     type Feature = fn(f64, f64) -> f64;
     let features: [(&str, Feature, f64); 6] = [
-        // chains do not cross: the share is that of the population they start from, with its noise
-        ("share of one mode", |a, b| f64::from(u8::from(a + b > 0.0)), 0.06),
+        // chains do not cross: the share is that of the population they start from, whose standard
+        // deviation over ten seeds is 0.04
+        ("share of one mode", |a, b| f64::from(u8::from(a + b > 0.0)), 0.12),
         ("mean |a + b|", |a, b| (a + b).abs(), 0.01),
         ("mean a - b", |a, b| a - b, 0.01),
         ("mean (a + b)²", |a, b| (a + b).powi(2), 0.01),
