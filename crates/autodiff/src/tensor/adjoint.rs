@@ -13,6 +13,7 @@ pub(super) struct Place {
 
 /// The derivative with respect to a matrix, as far as it has arrived. Parts of columns, as they come
 /// from splitting a matrix, are put side by side at the end, in one operation.
+#[expect(clippy::large_enum_variant, reason = "one per recorded variable; most are whole")]
 pub(super) enum Adjoint {
     Whole(Tensor<2>),
     /// Disjoint parts with their first columns, of so many columns.

@@ -63,6 +63,7 @@ impl Mul for &Var {
 impl Div for &Var {
     type Output = Var;
 
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "the derivative of a quotient")]
     fn div(self, other: &Var) -> Var {
         let (a, b) = (self.value().clone(), other.value().clone());
         let (left, right) = (a.dims(), b.dims());

@@ -68,6 +68,7 @@ impl Pointwise for Sigmoid {
 
 impl Pointwise for Tanh {
     #[inline(always)]
+    #[expect(clippy::excessive_precision, reason = "coefficients as they were published")]
     fn at(x: f32) -> [f32; 4] {
         let size = x.abs();
         let tail = exp_within((-2.0 * size).clamp(-87.3, 0.0));
@@ -138,6 +139,7 @@ fn is_near(tensor: &Tensor<2>) -> bool {
 
 /// The function at each entry, in the memory of `x` if nothing else holds it; gives `x` back if it
 /// is not in the processor's memory or not in single precision.
+#[expect(clippy::result_large_err, reason = "the argument itself comes back")]
 pub(super) fn replace<F: Pointwise>(x: Tensor<2>) -> Result<Tensor<2>, Tensor<2>> {
     if !is_near(&x) {
         return Err(x);
