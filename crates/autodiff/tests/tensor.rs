@@ -197,8 +197,9 @@ fn implicit_roots_of_a_steep_function() {
 fn implicit_roots_that_do_not_exist() {
     let target = Var::constant(matrix(&[f64::NAN, 0.5, 0.1], [3, 1]));
     let a = Var::constant(matrix(&[1.0], [1, 1]));
-    let solve =
-        |target: &Var, settings| implicit_root(cubic, &[a.clone()], target, [-3.0, 3.0], settings);
+    let solve = |target: &Var, settings| {
+        implicit_root(cubic, std::slice::from_ref(&a), target, [-3.0, 3.0], settings)
+    };
     let error = solve(&target, RootSettings::default()).unwrap_err();
     assert!(matches!(error, RootError::NotFinite { count: 1, of: 3, .. }), "{error}");
     let target = Var::constant(matrix(&[0.3], [1, 1]));

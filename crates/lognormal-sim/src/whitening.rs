@@ -192,6 +192,10 @@ impl<'a> WhitenedDensity<'a> {
             }
             for j in 0..bins {
                 let w = &mut self.white[j * half + kx * n..][..n];
+                #[expect(
+                    clippy::needless_range_loop,
+                    reason = "matrix algebra reads best with indices"
+                )]
                 for i in j..bins {
                     let row = &mut self.rows[i * n..(i + 1) * n];
                     simulator.modes().spread(kx, &self.model.root[i * bins + j], row);
@@ -254,6 +258,10 @@ impl<'a> WhitenedDensity<'a> {
                     real_products(g_bar, w, weight * unitary, &mut self.row);
                     modes.collect(kx, &mut self.row, &mut self.model.through_field[at]);
                 }
+                #[expect(
+                    clippy::needless_range_loop,
+                    reason = "matrix algebra reads best with indices"
+                )]
                 for i in j..bins {
                     let y = &self.map_modes[i * half + kx * n..][..n];
                     real_products(y, &self.white_bar, weight / noise[i], &mut self.row);

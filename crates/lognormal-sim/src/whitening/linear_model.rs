@@ -158,7 +158,6 @@ impl LinearModel {
     /// Adds what comes through `P`: from cotangents of `P` to those of `C` and the shifts, through
     /// `S = P P^T`: `dS = J dC J^T - S d(Lambda N^-1 Lambda) S` with
     /// `J = S C^-1 = 1 - S Lambda N^-1 Lambda`.
-    #[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
     pub(super) fn pull_back_root(&mut self, modes: &Modes, power: &FieldPower, noise: &[f64]) {
         let (bins, classes) = (power.shifts.len(), modes.len());
         let zero = vec![Lanes::ZERO; bins * bins];
