@@ -313,24 +313,4 @@ mod tests {
         assert!(mean.abs() < 4.0 * 0.1 / (2.0 * n as f64).sqrt(), "{mean}");
         assert!((square.sqrt() / 0.1 - 1.0).abs() < 0.05, "{}", square.sqrt());
     }
-
-    #[test]
-    fn data_are_time_by_population_and_nothing_else() {
-        let task = LotkaVolterra::new(Start::Fixed);
-        // prey 0, 1, .., 9, predators 100, 101, .., 109
-        let table: Vec<f64> = (0..10).flat_map(|t| [f64::from(t), f64::from(100 + t)]).collect();
-        let x = task.arrange(&[10, 2], table.clone()).expect("the documented shape");
-        let expected: Vec<f64> = (0..10).chain(100..110).map(f64::from).collect();
-        assert_eq!(x, expected);
-        assert_eq!(task.arrange(&[20], expected.clone()).expect("the observables"), expected);
-        for shape in [&[2, 10][..], &[20, 1], &[2, 2, 5], &[19], &[10, 3]] {
-            let values = vec![1.0; shape.iter().product()];
-            let error = task.arrange(shape, values).expect_err("another shape").to_string();
-            assert!(error.contains("expected [10, 2]"), "{error}");
-        }
-        let mut hole = table;
-        hole[3] = f64::NAN;
-        let error = task.arrange(&[10, 2], hole).expect_err("a hole");
-        assert!(matches!(error, Error::NotFinite { index: 3, .. }), "{error}");
-    }
 }
