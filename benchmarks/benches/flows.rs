@@ -1,12 +1,13 @@
-//! Conditional flows of six features given six: training steps, sampling, densities; on one core.
+//! Conditional flows of six features given six: steps of training as the library takes them,
+//! sampling, densities; on one core.
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
+use flows::training::{Objective, TrainingSettings, train};
 use flows::{Activation, Flow, FlowConfig, Score, Standardiser};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -43,54 +44,66 @@ fn numbers(rows: usize, columns: usize, phase: f32) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, [rows, columns]), &Device::flex())
 }
 
-/// One step of Adam on `-mean ln q`, with the miss of the score added if there is a target for it.
-fn step(flow: Flow, optimizer: &mut ModuleOptimizer, batch: &Batch, with_score: bool) -> Flow {
-    let (x, context) = (batch.x.clone(), batch.context.clone());
-    let loss = if with_score {
-        let (log_prob, score) = flow.log_prob_and_score(x, context, Score::Target);
-        let miss = (score - batch.score.clone()).square().sum_dim(1).mean();
-        miss * SCORE_WEIGHT - log_prob.mean()
-    } else {
-        flow.log_prob(x, context).mean().neg()
-    };
-    let gradients = GradientsParams::from_grads(loss.backward(), &flow);
-    optimizer.step(1e-4, flow, gradients)
-}
-
+/// `-mean ln q` over one batch, with the miss of the score added where there is a target for it.
 struct Batch {
     x: Tensor<2>,
     context: Tensor<2>,
-    score: Tensor<2>,
+    score: Option<Tensor<2>>,
 }
 
-/// Mean time of a call within a pool of one thread.
-fn time(iterations: u64, mut work: impl FnMut() + Send) -> Duration {
+impl Objective for Batch {
+    type Model = Flow;
+
+    fn rows(&self) -> usize {
+        BATCH
+    }
+
+    fn loss(&self, flow: &Flow, _: &[usize], _: &mut ChaCha8Rng) -> flows::Result<Tensor<1>> {
+        let (x, context) = (self.x.clone(), self.context.clone());
+        Ok(match &self.score {
+            Some(target) => {
+                let (log_prob, score) = flow.log_prob_and_score(x, context, Score::Target);
+                let miss = (score - target.clone()).square().sum_dim(1).mean();
+                miss * SCORE_WEIGHT - log_prob.mean()
+            }
+            None => flow.log_prob(x, context).mean().neg(),
+        })
+    }
+}
+
+/// Time of some work within a pool of one thread.
+fn on_one_thread(work: impl FnOnce() + Send) -> Duration {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("pool");
     pool.install(|| {
         let start = Instant::now();
-        for _ in 0..iterations {
-            work();
-        }
+        work();
         start.elapsed()
     })
 }
 
 fn training(c: &mut Criterion) {
-    let batch = Batch {
-        x: numbers(BATCH, FEATURES, 0.0),
-        context: numbers(BATCH, CONTEXT, 1.0),
-        score: numbers(BATCH, FEATURES, 2.0),
-    };
     for (name, config) in families() {
         for with_score in [false, true] {
-            let mut optimizer = AdamConfig::new().init();
-            let mut flow = Some(init(&config).train());
+            let batch = Batch {
+                x: numbers(BATCH, FEATURES, 0.0),
+                context: numbers(BATCH, CONTEXT, 1.0),
+                score: with_score.then(|| numbers(BATCH, FEATURES, 2.0)),
+            };
+            let flow = init(&config);
             let title = if with_score { "step with score" } else { "step" };
             c.bench_function(&format!("{name}, {title}"), |b| {
-                b.iter_custom(|iterations| {
-                    time(iterations, || {
-                        let before = flow.take().expect("a flow");
-                        flow = Some(step(before, &mut optimizer, &batch, with_score));
+                b.iter_custom(|steps| {
+                    let settings = TrainingSettings {
+                        batch: BATCH,
+                        validation: 0.0,
+                        evaluate_every: Some(usize::MAX),
+                        max_steps: steps as usize,
+                        learning_rate: 1e-4,
+                        ..TrainingSettings::default()
+                    };
+                    let go = &mut |_: &_| ControlFlow::Continue(());
+                    on_one_thread(|| {
+                        train(&batch, flow.clone(), &settings, None, go).expect("training");
                     })
                 });
             });
@@ -107,15 +120,19 @@ fn evaluation(c: &mut Criterion) {
         group.bench_function("10 000 draws", |b| {
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             b.iter_custom(|iterations| {
-                time(iterations, || {
-                    black_box(flow.sample(context.clone(), &mut rng).expect("draws"));
+                on_one_thread(|| {
+                    for _ in 0..iterations {
+                        black_box(flow.sample(context.clone(), &mut rng).expect("draws"));
+                    }
                 })
             });
         });
         group.bench_function("10 000 densities", |b| {
             b.iter_custom(|iterations| {
-                time(iterations, || {
-                    black_box(flow.log_prob(x.clone(), context.clone()));
+                on_one_thread(|| {
+                    for _ in 0..iterations {
+                        black_box(flow.log_prob(x.clone(), context.clone()));
+                    }
                 })
             });
         });

@@ -2,28 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use autodiff::tensor::{AdamMoments, AdamStep};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-
-const DECAY_MEAN: f64 = 0.9;
-const DECAY_SQUARE: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
 
 /// Moments of the gradient of each tensor of weights, by its path.
 #[derive(Clone, Debug, Default)]
 pub struct Adam {
-    moments: BTreeMap<String, (Tensor<1>, Tensor<1>)>,
-    steps: i32,
+    moments: BTreeMap<String, AdamMoments>,
+    steps: usize,
 }
 
 impl Adam {
     /// Moments from a checkpoint.
-    pub fn resume(moments: BTreeMap<String, (Tensor<1>, Tensor<1>)>, steps: usize) -> Self {
-        Self { moments, steps: steps as i32 }
+    pub fn resume(moments: BTreeMap<String, AdamMoments>, steps: usize) -> Self {
+        Self { moments, steps }
     }
 
     /// Mean and mean square of the gradient of each tensor, flat, by its path.
-    pub fn moments(&self) -> &BTreeMap<String, (Tensor<1>, Tensor<1>)> {
+    pub fn moments(&self) -> &BTreeMap<String, AdamMoments> {
         &self.moments
     }
 
@@ -44,10 +41,11 @@ impl Adam {
         self.steps += 1;
         let scale =
             clip_norm.map_or(1.0, |largest| (largest / norm.max(f64::MIN_POSITIVE)).min(1.0));
-        let rate = learning_rate / (1.0 - DECAY_MEAN.powi(self.steps));
-        let correction = 1.0 / (1.0 - DECAY_SQUARE.powi(self.steps)).sqrt();
-        let mut update =
-            Update { adam: self, gradients, scale, rate, correction, path: Vec::new() };
+        let step = AdamStep {
+            gradient_scale: scale as f32,
+            ..AdamStep::new(learning_rate, self.steps)
+        };
+        let mut update = Update { moments: &mut self.moments, gradients, step, path: Vec::new() };
         Some(model.map(&mut update))
     }
 }
@@ -70,11 +68,9 @@ impl ModuleVisitor for SquaredNorm<'_> {
 }
 
 struct Update<'a> {
-    adam: &'a mut Adam,
+    moments: &'a mut BTreeMap<String, AdamMoments>,
     gradients: &'a Gradients,
-    scale: f64,
-    rate: f64,
-    correction: f64,
+    step: AdamStep,
     path: Vec<String>,
 }
 
@@ -89,22 +85,13 @@ impl ModuleMapper for Update<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = param.val().grad(self.gradients) else { return param };
-        let dims = gradient.dims();
-        let count = dims.iter().product::<usize>();
-        let gradient = gradient.reshape([count]) * self.scale;
-        let fresh = gradient.clone().square() * (1.0 - DECAY_SQUARE);
-        let gradient = gradient * (1.0 - DECAY_MEAN);
         let path = self.path.join(".");
-        let (mean, square) = match self.adam.moments.remove(&path) {
-            Some((mean, square)) => (mean * DECAY_MEAN + gradient, square * DECAY_SQUARE + fresh),
-            None => (gradient, fresh),
-        };
-        let size = square.clone().sqrt() * self.correction + EPSILON;
-        let step = (mean.clone() * self.rate / size).reshape(dims);
-        self.adam.moments.insert(path, (mean, square));
+        let moments = self.moments.remove(&path);
         param.map(|weights| {
             let tracked = weights.is_require_grad();
-            (weights.inner() - step).autodiff().set_require_grad(tracked)
+            let (weights, moments) = self.step.apply(weights, gradient, moments);
+            self.moments.insert(path, moments);
+            weights.autodiff().set_require_grad(tracked)
         })
     }
 }
