@@ -76,7 +76,16 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         (&format!("{spectra} fiducial --survey none.toml"), 1, "none.toml"),
         (&format!("{spectra} fiducial --survey lsst_y10_as_published"), 1, "--shift-table"),
         ("spectra --params fiducial --ell 10,NaN --out cl.npz", 1, "ell"),
+        ("simulate --params -0.1,0.05,0.8,0.7,0.96,-1 --out a.npz", 1, "omega_c"),
+        ("simulate --params 0.3,0.05,0.8,0.7,0.96,-9 --out a.npz", 1, "w_0"),
+        (
+            "density --params 0.3,-0.4,0.8,0.7,0.96,-1 --latent a.npy --map a.npy --out d.npz",
+            1,
+            "omega_b",
+        ),
+        ("density --params fiducial --latent none.npy --map none.npy --out d.npz", 1, "none.npy"),
         ("simulate --params fiducial --npix 33 --out a.npz", 1, "even"),
+        ("spectra --params fiducial --ell-file none.npy --out cl.npz", 1, "none.npy"),
         ("simulate --params fiducial --noise false --score joint --out a.npz", 1, "noise"),
         ("simulate --prior flat --out a.npz", 1, "lsst_y10"),
         ("posterior --map none.npy --out r", 1, "none.npy"),
@@ -113,10 +122,78 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         assert!(message.contains(expected), "'{words}': '{expected}' not in {message}");
         assert!(!message.contains('\u{1b}'), "NO_COLOR is respected: {message}");
     }
-    let unknown_field = "name = 'a'\nnpix = 32\nmap_size_deg = 5.0\nsigma_e = 0.3\ncolour = 3\n";
-    fs::write(folder.path("survey.toml"), unknown_field).expect("the folder is writable");
-    let (_, message) = folder.fails(&format!("{spectra} fiducial --survey survey.toml"));
-    assert!(message.contains("colour"), "{message}");
+}
+
+/// A survey of two bins with these n(z) at redshifts 0, 0.5, 1 and 1.5.
+fn survey(first: &str, second: &str) -> String {
+    format!(
+        "name = 'mine'\nnpix = 16\nmap_size_deg = 5.0\nsigma_e = 0.3\n[sources]\nkind = 'table'\n\
+         z = [0.0, 0.5, 1.0, 1.5]\nn = [{first}, {second}]\ngals_per_arcmin2 = [5.0, 5.0]\n"
+    )
+}
+
+#[test]
+fn surveys_that_make_no_sense_are_refused_by_every_command() {
+    let folder = Folder::new();
+    let ramp: Vec<f64> = (0..2 * 256).map(|i| f64::from(i) * 1e-5).collect();
+    folder.save("map.npy", &[2, 16, 16], &ramp);
+    let (near, far) = ("[0.0, 2.0, 1.0, 0.0]", "[0.0, 1.0, 2.0, 0.0]");
+    let good = survey(near, far);
+    fs::write(folder.path("survey.toml"), &good).expect("the folder is writable");
+    folder.succeeds("simulate --params fiducial --survey survey.toml --out good.npz");
+    let file = "kind = 'file'\npath = 'nz.npy'";
+    let table = good.split_once("kind").expect("it has sources").1;
+    let from_file =
+        good.replace(&format!("kind{table}"), &format!("{file}\ngals_per_arcmin2 = [5.0, 5.0]\n"));
+    let nz = [0.0, 0.5, 1.0, 1.5, 0.0, 2.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0];
+    folder.save("nz.npy", &[3, 4], &nz);
+    fs::write(folder.path("survey.toml"), &from_file).expect("the folder is writable");
+    folder.succeeds("simulate --params fiducial --survey survey.toml --out good.npz");
+    let bytes = fs::read(folder.path("nz.npy")).expect("just written");
+    fs::write(folder.path("nz.npy"), &bytes[..bytes.len() - 20]).expect("the folder is writable");
+    for (toml, expected) in [
+        (survey("[0.0, 2.0, -1.0, 0.0]", far), ["bin 0", "-1"]),
+        (survey(near, "[0.0, 0.0, 0.0, 0.0]"), ["bin 1", "0"]),
+        (survey(near, "[0.0, nan, 2.0, 0.0]"), ["bin 1", "NaN"]),
+        (survey(near, "[0.0, inf, 2.0, 0.0]"), ["bin 1", "inf"]),
+        (survey(near, "[0.0, 1.0, 2.0]"), ["bin 1", "3"]),
+        (good.replace("[0.0, 0.5, 1.0, 1.5]", "[0.0, 1.0, 0.5, 1.5]"), ["redshift", "0.5"]),
+        (good.replace("[5.0, 5.0]", "[5.0, -5.0]"), ["gals_per_arcmin2", "-5"]),
+        (good.replace("npix = 16", "npix = 15"), ["npix", "even"]),
+        (good.replace("map_size_deg = 5.0", "map_size_deg = nan"), ["map_size_deg", "NaN"]),
+        (good.replace("sigma_e", "colour = 3\nsigma_e"), ["colour", "unknown"]),
+        (from_file, ["nz.npy", "truncated"]),
+    ] {
+        fs::write(folder.path("survey.toml"), &toml).expect("the folder is writable");
+        for command in [
+            "simulate --params fiducial --survey survey.toml --out a.npz",
+            "spectra --params fiducial --ell 100 --survey survey.toml --out a.npz",
+            "posterior --map map.npy --survey survey.toml --out results",
+        ] {
+            // The number of pixels is the map's, so that of the survey may be anything.
+            if toml.contains("npix = 15") && command.starts_with("posterior") {
+                continue;
+            }
+            let (code, message) = folder.fails(command);
+            assert_eq!(code, 1, "{command}: {message}");
+            for word in expected {
+                assert!(message.contains(word), "{command}: '{word}' not in {message}");
+            }
+        }
+    }
+    assert!(!folder.path("a.npz").exists() && !folder.path("results").exists());
+}
+
+#[test]
+fn a_survey_with_one_bin_twice_is_reported() {
+    let folder = Folder::new();
+    let twice = survey("[0.0, 1.0, 2.0, 0.0]", "[0.0, 1.0, 2.0, 0.0]");
+    fs::write(folder.path("survey.toml"), twice).expect("the folder is writable");
+    let (code, message) =
+        folder.fails("simulate --params fiducial --survey survey.toml --out a.npz");
+    assert!(code == 1 && message.contains("255 Fourier mode"), "{message}");
+    assert!(message.contains("not positive definite"), "{message}");
+    assert!(!folder.path("a.npz").exists());
 }
 
 #[test]
@@ -145,6 +222,36 @@ fn maps_that_cannot_be_used_are_refused_before_any_work() {
             assert!(code == 1 && message.contains(expected), "{command}: {message}");
             assert!(message.contains(map), "{command}: {message}");
         }
+        let latent = format!("density --params fiducial --latent {map} --map good.npy --out d.npz");
+        let (code, message) = folder.fails(&latent);
+        assert!(code == 1 && message.contains(expected) && message.contains(map), "{message}");
+    }
+    assert!(!folder.path("d.npz").exists() && !folder.path("results").exists());
+}
+
+#[test]
+fn tables_that_cannot_be_used_are_refused_with_their_name() {
+    let folder = Folder::new();
+    folder.save("good.npy", &[4], &[10.0, 100.0, 500.0, 1000.0]);
+    folder.save("hole.npy", &[2], &[10.0, f64::NAN]);
+    let bytes = fs::read(folder.path("good.npy")).expect("just written");
+    fs::write(folder.path("cut.npy"), &bytes[..bytes.len() - 9]).expect("the folder is writable");
+    fs::write(folder.path("text.npy"), "10 100").expect("the folder is writable");
+    let ell = "spectra --params fiducial --out cl.npz --ell-file";
+    let shifts = "simulate --params fiducial --npix 16 --out a.npz \
+                  --survey lsst_y10_as_published --shift-table";
+    folder.succeeds(&format!("{ell} good.npy"));
+    for (table, expected) in
+        [("cut.npy", "truncated"), ("text.npy", "not a usable"), ("hole.npy", "finite")]
+    {
+        let (code, message) = folder.fails(&format!("{ell} {table}"));
+        assert!(code == 1 && message.contains(expected) && message.contains(table), "{message}");
+    }
+    for (table, expected) in
+        [("cut.npy", "truncated"), ("text.npy", "not a usable"), ("good.npy", "shape [4]")]
+    {
+        let (code, message) = folder.fails(&format!("{shifts} {table}"));
+        assert!(code == 1 && message.contains(expected) && message.contains(table), "{message}");
     }
 }
 
@@ -152,11 +259,19 @@ fn maps_that_cannot_be_used_are_refused_before_any_work() {
 fn an_output_folder_that_cannot_be_written_is_refused_at_once() {
     let folder = Folder::new();
     fs::write(folder.path("file"), "").expect("the folder is writable");
-    for command in [
+    let ramp: Vec<f64> = (0..5 * 256).map(|i| f64::from(i) * 1e-5).collect();
+    folder.save("map.npy", &[5, 16, 16], &ramp);
+    let commands = [
         "benchmark --profile paper --out file/results",
         "simulate --params fiducial --count 100000 --out file/a.npz",
         "spectra --params fiducial --ell 10 --out file/a.npz",
-    ] {
+        "density --params fiducial --latent map.npy --map map.npy --out file/a.npz",
+        "posterior --map map.npy --out file/results",
+    ];
+    // A folder that not even the administrator can write to, where there is one.
+    let read_only = if Path::new("/proc/self").exists() { "/proc/self/" } else { "file/" };
+    for command in commands.iter().flat_map(|c| [c.to_string(), c.replace("file/", read_only)]) {
+        let command = &command;
         let begun = Instant::now();
         let (code, message) = folder.fails(command);
         assert!(code == 1 && message.contains("--out"), "{command}: {message}");
@@ -219,6 +334,28 @@ fn samples(study: &Path) -> Vec<Vec<u8>> {
     folders.iter().map(|path| fs::read(path.join("samples.npz")).expect("readable")).collect()
 }
 
+/// Runs a command that is killed (SIGKILL) again and again, a little later each time, until it is
+/// done; gives the number of kills.
+fn kill_until_done(folder: &Folder, words: &str) -> usize {
+    let mut kills = 0;
+    for milliseconds in (300..).step_by(700) {
+        let mut child =
+            folder.command(words).stderr(Stdio::null()).spawn().expect("the program starts");
+        let end = Instant::now() + Duration::from_millis(milliseconds);
+        while Instant::now() < end {
+            if let Some(status) = child.try_wait().expect("it can be waited for") {
+                assert!(status.success());
+                return kills;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
+        kills += 1;
+    }
+    kills
+}
+
 #[test]
 fn a_killed_study_continues_to_the_same_result() {
     let folder = Folder::new();
@@ -228,32 +365,7 @@ fn a_killed_study_continues_to_the_same_result() {
     assert_eq!(whole.len(), 2);
     assert!(folder.path("whole/report.html").exists());
 
-    // Killed again and again, a little later each time, until it is done.
-    let mut kills = 0;
-    for milliseconds in (300..).step_by(700) {
-        let mut child = folder
-            .command("benchmark --profile tiny.toml --out killed")
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let end = Instant::now() + Duration::from_millis(milliseconds);
-        let finished = loop {
-            if let Some(status) = child.try_wait().expect("it can be waited for") {
-                break Some(status);
-            }
-            if Instant::now() > end {
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        if let Some(status) = finished {
-            assert!(status.success());
-            break;
-        }
-        child.kill().expect("it can be killed");
-        child.wait().expect("it can be waited for");
-        kills += 1;
-    }
+    let kills = kill_until_done(&folder, "benchmark --profile tiny.toml --out killed");
     assert!(kills > 0, "the study was too quick to be killed");
     assert!(samples(&folder.path("killed")) == whole, "another result after {kills} kills");
 
@@ -262,6 +374,12 @@ fn a_killed_study_continues_to_the_same_result() {
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
     assert!(folder.path("whole/report.html").exists());
+}
+
+/// About white noise of the size of the shape noise, in five bins of 16 x 16 pixels.
+fn noise_map() -> Vec<f64> {
+    let pixel = |i: u32| 0.012 * ((f64::from(i) * 12.9898).sin() * 43_758.545_3).fract();
+    (0..5 * 16 * 16).map(|i| 0.5 * pixel(i)).collect()
 }
 
 #[test]
@@ -355,10 +473,7 @@ fn the_study_of_gradients_is_the_same_in_shards_and_on_one_thread() {
 #[test]
 fn the_posterior_of_a_users_map_is_written() {
     let folder = Folder::new();
-    // About white noise of the size of the shape noise.
-    let pixel = |i: u32| 0.012 * ((f64::from(i) * 12.9898).sin() * 43_758.545_3).fract();
-    let map: Vec<f64> = (0..5 * 16 * 16).map(|i| 0.5 * pixel(i)).collect();
-    folder.save("map.npy", &[5, 16, 16], &map);
+    folder.save("map.npy", &[5, 16, 16], &noise_map());
     let sizes = "--chains 2 --warmup 15 --draws 20 --max-depth 3";
     for method in ["power-spectrum", "explicit"] {
         folder
@@ -450,4 +565,50 @@ fn the_reference_posterior_of_a_users_observation_is_written() {
         assert!(folder.path("moons").join(file).exists(), "{file}");
     }
     assert!(!folder.path("moons/estimator.safetensors").exists());
+}
+
+#[test]
+fn a_killed_posterior_continues_to_the_same_samples() {
+    let folder = Folder::new();
+    folder.save("map.npy", &[5, 16, 16], &noise_map());
+    let words = "posterior --map map.npy --chains 2 --warmup 60 --draws 120 --max-depth 5 --out";
+    folder.succeeds(&format!("{words} whole"));
+    let kills = kill_until_done(&folder, &format!("{words} killed"));
+    assert!(kills > 0, "the chains were too quick to be killed");
+    let read = |study: &str| fs::read(folder.path(study).join("samples.npz")).expect("written");
+    assert!(read("whole") == read("killed"), "other samples after {kills} kills");
+}
+
+/// Files cannot grow beyond a limit, as on a disk that is full.
+#[cfg(unix)]
+fn with_files_up_to(kilobytes: usize, command: &Command) -> Output {
+    // Without the trap the system ends the process instead of refusing the write.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kilobytes);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(script).arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().expect("it was set")).output().expect("sh starts")
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_reported_and_nothing_already_computed_is_lost() {
+    let folder = Folder::new();
+    fs::write(folder.path("a.npz"), "old").expect("the folder is writable");
+    let simulate = folder.command("simulate --params fiducial --npix 16 --count 40 --out a.npz");
+    let output = with_files_up_to(50, &simulate);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("while writing") && message.contains("too large"), "{message}");
+    assert_eq!(fs::read(folder.path("a.npz")).expect("it is there"), b"old");
+
+    // The samples fit, the report does not.
+    fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
+    let words = "benchmark --profile tiny.toml --out study";
+    let output = with_files_up_to(100, &folder.command(words));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("report.html"), "{message}");
+    assert!(!folder.path("study/report.html").exists());
+    let message = folder.succeeds(words);
+    assert!(message.contains("5 of 5 tasks found done"), "{message}");
 }

@@ -41,10 +41,8 @@ impl Adam {
         self.steps += 1;
         let scale =
             clip_norm.map_or(1.0, |largest| (largest / norm.max(f64::MIN_POSITIVE)).min(1.0));
-        let step = AdamStep {
-            gradient_scale: scale as f32,
-            ..AdamStep::new(learning_rate, self.steps)
-        };
+        let step =
+            AdamStep { gradient_scale: scale as f32, ..AdamStep::new(learning_rate, self.steps) };
         let mut update = Update { moments: &mut self.moments, gradients, step, path: Vec::new() };
         Some(model.map(&mut update))
     }
