@@ -15,6 +15,7 @@ mod measured;
 mod observation;
 mod profile;
 mod report;
+mod rounds;
 mod run;
 mod story;
 mod training;

@@ -27,7 +27,9 @@ pub fn read_npy(path: &Path) -> Result<(Vec<usize>, Vec<f64>)> {
     };
     let shape = npy.shape().iter().map(|&n| n as usize).collect::<Vec<_>>();
     let truncated = |e: std::io::Error| {
-        bad(format!("the header announces shape {shape:?} but the values end early: {e}"))
+        bad(format!(
+            "truncated: the header announces shape {shape:?}, but the values end early: {e}"
+        ))
     };
     let values = match (dtype.type_char(), dtype.size_field()) {
         (TypeChar::Float, 8) => npy.into_vec::<f64>().map_err(truncated)?,

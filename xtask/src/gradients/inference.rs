@@ -9,8 +9,8 @@ use metrics::{C2stConfig, NegativeLogProbability, NonFinite, c2st, negative_log_
 use sbi::simulations::Simulations;
 use sbi::tasks::{LotkaVolterra, Task};
 use sbi::{
-    Estimator, FitProgress, FitSettings, Fitting, NleSettings, NpeSettings, ScoreTerm, ScoreUnits,
-    nle, npe,
+    Estimator, FitProgress, FitSettings, Fitting, NleSettings, NpeSettings, Posterior, ScoreTerm,
+    ScoreUnits, nle, npe,
 };
 
 use super::compressor::{Compressor, simulations};
@@ -78,6 +78,28 @@ impl Problem<'_> {
         Ok(Simulations::new(set.theta().to_owned(), x, scores)?)
     }
 
+    /// C2ST of draws from the posterior of an observation against its reference; the draws of the
+    /// first observation in the first run are stored.
+    pub fn judge(
+        &self,
+        index: usize,
+        posterior: &Posterior,
+        run: usize,
+        seed: u64,
+        workspace: &Workspace,
+    ) -> Result<f64> {
+        let draws = self.profile.draws;
+        let found: Vec<f64> = posterior.sample(draws, seed)?.theta.iter().copied().collect();
+        let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..self.classifier.clone() };
+        let accuracy = c2st(&self.references[index].1, &found, NAMES.len(), &single, &|_| {})
+            .with_context(|| format!("classifier test of observation {index}"))?;
+        if run == 0 && index == 0 {
+            let shape = [draws, NAMES.len()];
+            write_npz(&workspace.path(POSTERIOR), [Named::f64("draws", &shape, &found)])?;
+        }
+        Ok(accuracy.accuracy)
+    }
+
     /// The mean negative log probability of fresh simulations from the prior.
     fn held_out(
         &self,
@@ -125,21 +147,12 @@ pub fn learn_posterior(
         }
     };
 
-    let draws = problem.profile.draws;
-    let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..problem.classifier.clone() };
     let mut accuracies = Vec::new();
-    for (reference, expected) in problem.references {
-        let (x, _) = problem.data(method.data, &reference.x)?;
-        let seed = purpose(&format!("draws-{}", reference.index));
-        let found = estimator.posterior(&x)?.sample(draws, seed)?.theta;
-        let found: Vec<f64> = found.iter().copied().collect();
-        let accuracy = c2st(expected, &found, NAMES.len(), &single, &|_| {})
-            .with_context(|| format!("classifier test of observation {}", reference.index))?;
-        accuracies.push(accuracy.accuracy);
-        if run == 0 && reference.index == 0 {
-            let shape = [draws, NAMES.len()];
-            write_npz(&workspace.path(POSTERIOR), [Named::f64("draws", &shape, &found)])?;
-        }
+    for index in 0..problem.references.len() {
+        let (x, _) = problem.data(method.data, &problem.references[index].0.x)?;
+        let seed = purpose(&format!("draws-{index}"));
+        let posterior = estimator.posterior(&x)?;
+        accuracies.push(problem.judge(index, &posterior, run, seed, workspace)?);
     }
     let nlp = match method.estimate {
         Estimate::Posterior => Some(problem.held_out(method.data, &task, &estimator)?),

@@ -163,10 +163,18 @@ pub struct PosteriorMethod {
     pub estimate: Estimate,
     /// What it learns from.
     pub data: Data,
+    /// Rounds into which the simulations are divided, for each observation anew: SNLE for
+    /// likelihoods, TSNPE for posteriors. One round, the default, serves all observations.
+    #[serde(default = "once")]
+    pub rounds: usize,
     /// The flow.
     pub flow: FlowSettings,
     /// Its training, and the size of the ensemble.
     pub fit: FitSettings,
+}
+
+fn once() -> usize {
+    1
 }
 
 /// What a network estimates.
@@ -232,11 +240,30 @@ impl Profile {
             ensure!(*summaries > 0, "compressor.summaries must be at least 1");
             training.validate()?;
             for method in &problem.method {
-                method.grid.validate()?;
-                method.fit.training.validate()?;
+                method.validate()?;
             }
         }
         Ok(profile)
+    }
+}
+
+impl PosteriorMethod {
+    fn validate(&self) -> Result<()> {
+        self.grid.validate()?;
+        self.fit.training.validate()?;
+        let Self { grid: Grid { name, score_weights, simulations, .. }, rounds, .. } = self;
+        let fewest = 2 * rounds;
+        ensure!(*rounds > 0, "{name}: rounds must be at least 1");
+        ensure!(
+            *rounds == 1 || (self.data == Data::AllCounts && *score_weights == [0.0]),
+            "{name}: rounds need data = \"all-counts\" and score_weights = [0.0]"
+        );
+        ensure!(
+            simulations[0] >= fewest,
+            "{name}: {} simulations in {rounds} rounds, at least {fewest} are needed",
+            simulations[0]
+        );
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ use super::inference::{self, Problem, learn_posterior};
 use super::observation::{Reference, make_reference};
 use super::profile::{Grid, LotkaVolterraProfile, Profile};
 use super::report::{NAME, ProblemInputs, ReportInputs, write_report};
+use super::rounds::learn_in_rounds;
 use crate::commands::benchmark::Finished;
 use crate::commands::report::STUDY;
 use crate::files::{write_json, write_text};
@@ -60,13 +61,20 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         for method in &prepared.profile.method {
             for (weight, simulations, run) in method.grid.cells() {
                 let name = name(populations.task(), &method.grid, weight, simulations, run);
-                let own = (method.estimate, method.data, &method.flow, &method.fit);
+                let own = (method.estimate, method.data, method.rounds, &method.flow, &method.fit);
                 let test = (draws, held_out, &profile.classifier);
                 let config = (own, test, &method.grid.name, weight, simulations, run, seed);
                 let cell = inference::Cell { method, weight, simulations, run };
                 let steps = method.fit.training.max_steps * method.fit.members;
+                let steps = match method.rounds {
+                    1 => steps,
+                    rounds => steps * rounds * problem.references.len(),
+                };
                 tasks.push(study.plan(&name, 1, &config, &inputs, steps, move |workspace| {
-                    learn_posterior(problem, cell, device, workspace)
+                    match method.rounds {
+                        1 => learn_posterior(problem, cell, device, workspace),
+                        _ => learn_in_rounds(problem, cell, device, workspace),
+                    }
                 })?);
             }
         }
