@@ -6,15 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adaptation::Moments,
+    decoherence::Decoherence,
     density::{LogDensity, LogDensityError},
+    energy_variance::EnergyVariance,
     error::Error,
     fixed_length,
     hamiltonian::{Hamiltonian, Point, Proposal, Scratch},
     metric::Metric,
+    microcanonical::{self, Trajectory},
     nuts,
     schedule::Schedule,
     settings::{Kernel, Settings, TrajectoryLength},
     step_size::{DualAveraging, first_step},
+    vector::dot,
 };
 
 /// What a transition was for.
@@ -36,15 +40,19 @@ pub struct Draw {
     pub phase: Phase,
     /// Log density of the new state.
     pub log_density: f64,
-    /// Energy (`-log density + |momentum|^2 / 2`) of the new state at the end of the transition.
+    /// Energy (`-log density + |momentum|^2 / 2`) of the new state at the end of the transition; of
+    /// the microcanonical kernels, whose speed is constant, `-log density`.
     pub energy: f64,
-    /// Acceptance statistic in [0, 1]: for NUTS the mean over the trajectory.
+    /// Acceptance statistic in [0, 1]: for NUTS the mean over the trajectory. For MCLMC what the mean
+    /// acceptance of its single steps would be if they were tested.
     pub accept: f64,
-    /// Number of doublings; 0 for HMC.
+    /// Number of doublings; 0 for kernels other than NUTS.
     pub depth: u32,
-    /// Integrator steps, each of which took one gradient.
+    /// Integrator steps, each of which took
+    /// [`gradients_per_step`](crate::Integrator::gradients_per_step) gradients (or fewer, if it
+    /// failed on the way).
     pub steps: u32,
-    /// Whether the trajectory diverged.
+    /// Whether the trajectory diverged; for MCLMC whether a step was taken back.
     pub divergent: bool,
     /// Step size used, jitter included.
     pub step_size: f64,
@@ -83,10 +91,39 @@ pub struct ChainState {
     averaging: DualAveraging,
     /// Moments of the current warmup window; dropped when sampling begins.
     moments: Option<Moments>,
+    /// Of the microcanonical kernels only.
+    microcanonical: Option<Microcanonical>,
     draws: usize,
     divergences: usize,
     gradients: Gradients,
 }
+
+/// What the microcanonical kernels need beside the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Microcanonical {
+    decoherence: Decoherence,
+    /// Of the unadjusted kernel only.
+    unadjusted: Option<Unadjusted>,
+}
+
+/// What the unadjusted kernel carries on from step to step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Unadjusted {
+    /// Direction of motion in standardised coordinates.
+    direction: Vec<f64>,
+    step: EnergyVariance,
+    /// Sum over the draws of the mean squared energy error of a step, and their number.
+    squared_errors: f64,
+    draws: u64,
+}
+
+/// Decoherence over mean time between effective draws: of the adjusted kernel (the factor of the
+/// reference implementation of arXiv:2503.01707) and of the unadjusted one (arXiv:2212.08549).
+const ADJUSTED_FACTOR: f64 = 0.5;
+const UNADJUSTED_FACTOR: f64 = 0.4;
+
+/// Mean number of steps of an adjusted trajectory in the first fast interval, at most.
+const EARLY_STEPS: f64 = 10.0;
 
 /// Seed, stream and position of the random numbers (the position in 32-bit words, in two halves).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,10 +175,27 @@ impl ChainState {
 
     /// Current step size, before jitter.
     pub fn step_size(&self) -> f64 {
+        if let Some(Microcanonical { unadjusted: Some(unadjusted), .. }) = &self.microcanonical {
+            return unadjusted.step.step();
+        }
         match self.phase() {
             Phase::Warmup => self.averaging.step(),
             Phase::Sampling => self.averaging.averaged(),
         }
+    }
+
+    /// Time over which a microcanonical kernel forgets its direction, in the units of the step size;
+    /// `None` for other kernels.
+    pub fn decoherence(&self) -> Option<f64> {
+        self.microcanonical.as_ref().map(|own| own.decoherence.length())
+    }
+
+    /// Variance of the energy error of a step per dimension during sampling, which measures the bias
+    /// of [`Kernel::Mclmc`]; `None` for other kernels and before the first draw.
+    pub fn energy_variance(&self) -> Option<f64> {
+        let unadjusted = self.microcanonical.as_ref()?.unadjusted.as_ref()?;
+        let mean = unadjusted.squared_errors / unadjusted.draws as f64;
+        (unadjusted.draws > 0).then(|| mean / self.position.len() as f64)
     }
 
     /// Number of transitions made, warmup included.
@@ -188,7 +242,25 @@ impl ChainState {
         if (self.phase() == Phase::Warmup) != self.moments.is_some() {
             return inconsistent(format!("{} transitions do not fit the moments", self.draws));
         }
+        if !self.microcanonical_is_consistent(dim) {
+            return inconsistent(format!("direction or decoherence do not fit {dim} coordinates"));
+        }
         Ok(())
+    }
+
+    fn microcanonical_is_consistent(&self, dim: usize) -> bool {
+        let kernel = &self.settings.kernel;
+        let Some(Microcanonical { decoherence, unadjusted }) = &self.microcanonical else {
+            return !kernel.is_microcanonical();
+        };
+        let unit = |own: &Unadjusted| {
+            let length = dot(&own.direction, &own.direction);
+            own.direction.len() == dim && (length - 1.0).abs() < 1e-6 && own.step.is_consistent()
+        };
+        kernel.is_microcanonical()
+            && decoherence.is_consistent(dim - self.settings.metric.adapted(dim))
+            && unadjusted.is_some() == matches!(kernel, Kernel::Mclmc { .. })
+            && unadjusted.as_ref().is_none_or(unit)
     }
 }
 
@@ -200,6 +272,8 @@ pub struct Chain<D> {
     schedule: Schedule,
     start: Point,
     chosen: Proposal,
+    /// Other end of a trial step, or the point before a step.
+    other: Point,
     tree: nuts::Workspace,
     scratch: Scratch,
 }
@@ -259,15 +333,39 @@ impl<D: LogDensity> Chain<D> {
         let adapted = settings.metric.adapted(dim);
         let moments = (settings.warmup > 0).then(|| Moments::new(adapted, settings.metric.dense));
         let initial_step = settings.initial_step;
+        let mut random = RandomState { seed, stream: index, position: [0; 2] };
+        let first_step = initial_step.unwrap_or(1.0);
+        let microcanonical = match settings.kernel {
+            Kernel::Nuts { .. } | Kernel::Hmc { .. } => None,
+            Kernel::Mams { length, .. } => {
+                let decoherence = Decoherence::new(length, dim - adapted);
+                Some(Microcanonical { decoherence, unadjusted: None })
+            }
+            Kernel::Mclmc { length, .. } => {
+                let mut rng = random.generator();
+                let mut point = Point { x: vec![0.0; dim], ..Point::default() };
+                point.refresh_direction(&mut rng);
+                random.set_position(&rng);
+                let unadjusted = Some(Unadjusted {
+                    direction: point.p,
+                    step: EnergyVariance::new(first_step),
+                    squared_errors: 0.0,
+                    draws: 0,
+                });
+                let decoherence = Decoherence::new(length, dim - adapted);
+                Some(Microcanonical { decoherence, unadjusted })
+            }
+        };
         let state = ChainState {
             settings,
-            random: RandomState { seed, stream: index, position: [0; 2] },
+            random,
             position,
             gradient,
             log_density,
             metric,
-            averaging: DualAveraging::new(initial_step.unwrap_or(1.0)),
+            averaging: DualAveraging::new(first_step),
             moments,
+            microcanonical,
             draws: 0,
             divergences: 0,
             gradients: Gradients { initialisation: 1, ..Gradients::default() },
@@ -299,6 +397,7 @@ impl<D: LogDensity> Chain<D> {
             state,
             start: Point::default(),
             chosen: Proposal::default(),
+            other: Point::default(),
             tree: nuts::Workspace::default(),
             scratch: Scratch::default(),
         }
@@ -331,11 +430,18 @@ impl<D: LogDensity> Chain<D> {
         let jitter = self.state.settings.jitter * (2.0 * rng.random::<f64>() - 1.0);
         let base_step = self.state.step_size();
         let step_size = base_step * (1.0 + jitter);
+        let kernel = self.state.settings.kernel;
 
         self.standardise();
-        self.start.refresh_momentum(&mut rng);
+        match (kernel, &self.state.microcanonical) {
+            (Kernel::Mclmc { .. }, Some(Microcanonical { unadjusted: Some(own), .. })) => {
+                self.start.p.clone_from(&own.direction);
+            }
+            (Kernel::Mams { .. }, _) => self.start.refresh_direction(&mut rng),
+            _ => self.start.refresh_momentum(&mut rng),
+        }
+        let length = self.state.decoherence().unwrap_or(1.0);
         let max_energy_error = self.state.settings.max_energy_error;
-        let kernel = self.state.settings.kernel;
         let mut dynamics = Hamiltonian {
             density: &mut self.density,
             metric: &self.state.metric,
@@ -367,6 +473,32 @@ impl<D: LogDensity> Chain<D> {
                     &mut rng,
                 )
             }
+            Kernel::Mams { refreshment, .. } => {
+                let early = self.schedule.is_initial(draw);
+                let mean_steps = length / base_step;
+                let mean_steps = if early { mean_steps.min(EARLY_STEPS) } else { mean_steps };
+                let step = step_size;
+                microcanonical::adjusted(
+                    &mut dynamics,
+                    &mut self.start,
+                    &mut self.chosen,
+                    Trajectory { step, mean_steps, refreshment, max_energy_error },
+                    &mut rng,
+                )
+            }
+            Kernel::Mclmc { steps, .. } => microcanonical::unadjusted(
+                &mut dynamics,
+                &mut self.start,
+                &mut self.other,
+                (
+                    step_size,
+                    if phase == Phase::Warmup { 1 } else { steps },
+                    length,
+                    max_energy_error,
+                ),
+                &mut rng,
+            )
+            .inspect(|_| self.chosen.take(&self.start, -self.start.log_density)),
         };
         let gradients = dynamics.gradients;
         match phase {
@@ -380,8 +512,15 @@ impl<D: LogDensity> Chain<D> {
             self.state.metric.position(&self.chosen.x, &mut self.state.position);
             self.state.metric.push_gradient(&self.chosen.g, &mut self.state.gradient);
         }
+        if let Some(Microcanonical { unadjusted: Some(own), .. }) = &mut self.state.microcanonical {
+            own.direction.clone_from(&self.start.p);
+            if phase == Phase::Sampling {
+                own.squared_errors += outcome.squared_error;
+                own.draws += 1;
+            }
+        }
         match phase {
-            Phase::Warmup => self.adapt(draw, &outcome, &mut rng)?,
+            Phase::Warmup => self.adapt(draw, step_size, &outcome, &mut rng)?,
             Phase::Sampling => self.state.divergences += usize::from(outcome.divergent),
         }
         self.state.draws += 1;
@@ -413,37 +552,81 @@ impl<D: LogDensity> Chain<D> {
     /// gradients that took.
     fn find_step(&mut self, guess: f64, rng: &mut ChaCha8Rng) -> Result<u64, Error<D::Error>> {
         self.standardise();
-        let mut end = Point::default();
+        let Settings { kernel, integrator, target_accept, .. } = self.state.settings;
+        // what a single step may lose
+        let threshold = match kernel {
+            Kernel::Mclmc { energy_variance, .. } => {
+                -(energy_variance * self.state.position.len() as f64).sqrt()
+            }
+            _ => target_accept.ln(),
+        };
         let mut dynamics = Hamiltonian {
             density: &mut self.density,
             metric: &self.state.metric,
-            integrator: self.state.settings.integrator,
+            integrator,
             scratch: &mut self.scratch,
             gradients: 0,
         };
-        let target = self.state.settings.target_accept;
-        let step = first_step(&mut dynamics, &mut self.start, &mut end, guess, target, rng)
-            .map_err(|source| Error::Density { draw: self.state.draws, source })?
-            .ok_or(Error::StepSize { step: 1e-12 })?;
+        let (start, end) = (&mut self.start, &mut self.other);
+        let step = first_step(guess, integrator.max_step(), threshold, |step| {
+            if kernel.is_microcanonical() {
+                start.refresh_direction(rng);
+                end.copy_from(start);
+                return Ok(-dynamics.isokinetic_step(end, step)?);
+            }
+            start.refresh_momentum(rng);
+            end.copy_from(start);
+            Ok(start.energy() - dynamics.step(end, step)?)
+        })
+        .map_err(|source| Error::Density { draw: self.state.draws, source })?
+        .ok_or(Error::StepSize { step: 1e-12 })?;
         self.state.averaging = DualAveraging::new(step);
+        if let Some(Microcanonical { unadjusted: Some(own), .. }) = &mut self.state.microcanonical {
+            own.step = EnergyVariance::new(step);
+        }
         Ok(dynamics.gradients)
     }
 
-    /// Everything that a warmup transition teaches.
+    /// Everything that a warmup transition with steps of `step_size` teaches.
     fn adapt(
         &mut self,
         draw: usize,
+        step_size: f64,
         outcome: &nuts::Outcome,
         rng: &mut ChaCha8Rng,
     ) -> Result<(), Error<D::Error>> {
         let settings = &self.state.settings;
+        let dim = self.state.position.len();
         let max_step = settings.integrator.max_step();
-        let (adapted, dense) =
-            (settings.metric.adapted(self.state.position.len()), settings.metric.dense);
-        // on the way to the typical set every step gains, which is no reason for a smaller one
-        let accept =
-            if self.schedule.is_initial(draw) { outcome.accept } else { outcome.symmetric_accept };
-        self.state.averaging.update(accept, settings.target_accept, max_step);
+        let (adapted, dense) = (settings.metric.adapted(dim), settings.metric.dense);
+        match (settings.kernel, &mut self.state.microcanonical) {
+            (
+                Kernel::Mclmc { energy_variance, .. },
+                Some(Microcanonical { unadjusted: Some(own), .. }),
+            ) => {
+                if outcome.divergent {
+                    own.step.fail(step_size);
+                } else {
+                    let ratio = outcome.squared_error / (dim as f64 * energy_variance);
+                    own.step.update(ratio, step_size, max_step);
+                }
+            }
+            _ => {
+                // on the way to the typical set every step gains: no reason for a smaller one
+                let initial = self.schedule.is_initial(draw);
+                let accept = if initial { outcome.accept } else { outcome.symmetric_accept };
+                self.state.averaging.update(accept, settings.target_accept, max_step);
+            }
+        }
+        if let Some(own) = &mut self.state.microcanonical
+            && self.schedule.is_slow(draw)
+        {
+            let last = self.schedule.is_in_last_window(draw);
+            own.decoherence.add(&self.chosen.x, dense, last);
+        }
+        if self.schedule.ends_window(draw) {
+            self.tune_decoherence(draw);
+        }
         if let Some(moments) = &mut self.state.moments
             && adapted > 0
         {
@@ -453,14 +636,38 @@ impl<D: LogDensity> Chain<D> {
             if self.schedule.ends_window(draw) {
                 moments.update(&mut self.state.metric);
                 *moments = Moments::new(adapted, dense);
-                let guess = self.state.averaging.averaged();
+                let guess = match self.state.settings.kernel {
+                    Kernel::Mclmc { .. } => self.state.step_size(),
+                    _ => self.state.averaging.averaged(),
+                };
                 self.state.gradients.warmup += self.find_step(guess, rng)?;
             }
         }
         if self.schedule.ends_warmup(draw) {
             self.state.moments = None;
+            if let Some(own) = &mut self.state.microcanonical {
+                own.decoherence.end_warmup();
+            }
         }
         Ok(())
+    }
+
+    /// At the end of a slow window.
+    fn tune_decoherence(&mut self, draw: usize) {
+        let dim = self.state.position.len();
+        let step = self.state.step_size();
+        let Some(Microcanonical { decoherence, unadjusted }) = &mut self.state.microcanonical
+        else {
+            return;
+        };
+        let used = decoherence.length();
+        decoherence.end_window(dim);
+        if self.schedule.ends_last_window(draw) {
+            match unadjusted {
+                None => decoherence.end_tuning(ADJUSTED_FACTOR, used),
+                Some(_) => decoherence.end_tuning(UNADJUSTED_FACTOR, step),
+            }
+        }
     }
 }
 

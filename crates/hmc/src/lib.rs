@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod adaptation;
+mod autocorrelation;
 mod chain;
+mod decoherence;
 mod density;
+mod energy_variance;
 mod error;
 mod fixed_length;
 mod hamiltonian;
 mod health;
 mod integrator;
+mod isokinetic;
 mod metric;
+mod microcanonical;
 mod nuts;
 mod run;
 mod schedule;
@@ -27,5 +32,5 @@ pub use run::{
     ChainRun, Checkpoint, CheckpointRef, Ending, Event, Progress, Record, RunError, RunSettings,
     run_chains,
 };
-pub use settings::{Kernel, MetricSettings, Settings, TrajectoryLength};
+pub use settings::{Kernel, MetricSettings, Refreshment, Settings, TrajectoryLength};
 pub use start::{Ascent, AscentSettings, ascend, first_finite};
