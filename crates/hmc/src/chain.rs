@@ -43,7 +43,8 @@ pub struct Draw {
     /// Energy (`-log density + |momentum|^2 / 2`) of the new state at the end of the transition; of
     /// the microcanonical kernels, whose speed is constant, `-log density`.
     pub energy: f64,
-    /// Acceptance statistic in [0, 1]: for NUTS the mean over the trajectory. For MCLMC what the mean
+    /// Acceptance statistic in [0, 1]: for NUTS the mean over the trajectory, and also for a
+    /// trajectory of MAMS that left the domain of the density. For MCLMC what the mean
     /// acceptance of its single steps would be if they were tested.
     pub accept: f64,
     /// Number of doublings; 0 for kernels other than NUTS.
@@ -121,6 +122,10 @@ struct Unadjusted {
 /// reference implementation of arXiv:2503.01707) and of the unadjusted one (arXiv:2212.08549).
 const ADJUSTED_FACTOR: f64 = 0.5;
 const UNADJUSTED_FACTOR: f64 = 0.4;
+
+/// In warmup an unadjusted step is taken back if its energy error is this many times that aimed at:
+/// the step size is then five times too large, and the chain would leave the target.
+const WARMUP_ERROR: f64 = 100.0;
 
 /// Mean number of steps of an adjusted trajectory in the first fast interval, at most.
 const EARLY_STEPS: f64 = 10.0;
@@ -441,6 +446,7 @@ impl<D: LogDensity> Chain<D> {
             _ => self.start.refresh_momentum(&mut rng),
         }
         let length = self.state.decoherence().unwrap_or(1.0);
+        let dim = self.state.position.len();
         let max_energy_error = self.state.settings.max_energy_error;
         let mut dynamics = Hamiltonian {
             density: &mut self.density,
@@ -486,19 +492,20 @@ impl<D: LogDensity> Chain<D> {
                     &mut rng,
                 )
             }
-            Kernel::Mclmc { steps, .. } => microcanonical::unadjusted(
-                &mut dynamics,
-                &mut self.start,
-                &mut self.other,
-                (
-                    step_size,
-                    if phase == Phase::Warmup { 1 } else { steps },
-                    length,
-                    max_energy_error,
-                ),
-                &mut rng,
-            )
-            .inspect(|_| self.chosen.take(&self.start, -self.start.log_density)),
+            Kernel::Mclmc { energy_variance, steps, .. } => {
+                let (steps, bound) = match phase {
+                    Phase::Warmup => (1, WARMUP_ERROR * error_scale(energy_variance, dim)),
+                    Phase::Sampling => (steps, max_energy_error),
+                };
+                microcanonical::unadjusted(
+                    &mut dynamics,
+                    &mut self.start,
+                    &mut self.other,
+                    (step_size, steps, length, bound.min(max_energy_error)),
+                    &mut rng,
+                )
+                .inspect(|_| self.chosen.take(&self.start, -self.start.log_density))
+            }
         };
         let gradients = dynamics.gradients;
         match phase {
@@ -553,12 +560,11 @@ impl<D: LogDensity> Chain<D> {
     fn find_step(&mut self, guess: f64, rng: &mut ChaCha8Rng) -> Result<u64, Error<D::Error>> {
         self.standardise();
         let Settings { kernel, integrator, target_accept, .. } = self.state.settings;
-        // what a single step may lose
-        let threshold = match kernel {
-            Kernel::Mclmc { energy_variance, .. } => {
-                -(energy_variance * self.state.position.len() as f64).sqrt()
-            }
-            _ => target_accept.ln(),
+        // what a single step may lose, and without a test of it also gain
+        let dim = self.state.position.len();
+        let (threshold, tested) = match kernel {
+            Kernel::Mclmc { energy_variance, .. } => (-error_scale(energy_variance, dim), false),
+            _ => (target_accept.ln(), true),
         };
         let mut dynamics = Hamiltonian {
             density: &mut self.density,
@@ -572,7 +578,8 @@ impl<D: LogDensity> Chain<D> {
             if kernel.is_microcanonical() {
                 start.refresh_direction(rng);
                 end.copy_from(start);
-                return Ok(-dynamics.isokinetic_step(end, step)?);
+                let gain = -dynamics.isokinetic_step(end, step)?;
+                return Ok(if tested { gain } else { -gain.abs() });
             }
             start.refresh_momentum(rng);
             end.copy_from(start);
@@ -582,7 +589,8 @@ impl<D: LogDensity> Chain<D> {
         .ok_or(Error::StepSize { step: 1e-12 })?;
         self.state.averaging = DualAveraging::new(step);
         if let Some(Microcanonical { unadjusted: Some(own), .. }) = &mut self.state.microcanonical {
-            own.step = EnergyVariance::new(step);
+            // on the safe side of where the error crossed the threshold
+            own.step = EnergyVariance::new(0.5 * step);
         }
         Ok(dynamics.gradients)
     }
@@ -669,6 +677,11 @@ impl<D: LogDensity> Chain<D> {
             }
         }
     }
+}
+
+/// Root mean square energy error of a step at a given variance per dimension.
+fn error_scale(energy_variance: f64, dim: usize) -> f64 {
+    (energy_variance * dim as f64).sqrt()
 }
 
 /// A line, not the vectors.

@@ -100,8 +100,12 @@ fn turn(path: f64, direction: &mut [f64], force: impl Fn(usize) -> f64) -> f64 {
         return f64::NAN;
     }
     let cosine = sum(n, |i| force(i) * direction[i]) / norm;
+    // 1 + c and 1 - c; where they are small their size decides, so they must not cancel
+    let half_square = |sign: f64| 0.5 * sum(n, |i| (direction[i] + sign * force(i) / norm).powi(2));
+    let plus = if cosine < -0.9 { half_square(1.0) } else { 1.0 + cosine };
+    let minus = if cosine > 0.9 { half_square(-1.0) } else { 1.0 - cosine };
     let others = (n - 1) as f64;
-    let turn = Turn::new(path * norm / others, cosine);
+    let turn = Turn::new(path * norm / others, plus, minus);
     let along = turn.along / norm;
     for (i, u) in direction.iter_mut().enumerate() {
         *u = turn.kept * *u + along * force(i);
@@ -119,26 +123,25 @@ struct Turn {
 }
 
 impl Turn {
-    /// Written with `exp(-|delta|)` only, so that no gradient is too large.
-    fn new(delta: f64, cosine: f64) -> Self {
+    /// Of the angle `delta` and of `plus = 1 + c`, `minus = 1 - c`. Written with `exp(-|delta|)` only,
+    /// so that no gradient is too large.
+    fn new(delta: f64, plus: f64, minus: f64) -> Self {
         if delta < 0.0 {
-            let Self { kept, along, log_stretch } = Self::new(-delta, -cosine);
+            let Self { kept, along, log_stretch } = Self::new(-delta, minus, plus);
             return Self { kept, along: -along, log_stretch };
         }
-        let c = cosine.clamp(-1.0, 1.0);
+        // Straight against the force is an unstable fixed point which rounding leaves. Without a least
+        // distance from it a leap far out of the target would come at no cost.
+        let plus = plus.max(f64::EPSILON * f64::EPSILON);
         let decay = (-delta).exp();
-        let stretch = (1.0 + c) + (1.0 - c) * decay * decay;
+        let stretch = plus + minus * decay * decay;
         let log_stretch = if delta < 1.0 {
-            delta + (0.5 * (1.0 - c) * (-2.0 * delta).exp_m1()).ln_1p()
+            delta + (0.5 * minus * (-2.0 * delta).exp_m1()).ln_1p()
         } else {
-            let sum = log_add_exp((1.0 + c).ln(), (1.0 - c).ln() - 2.0 * delta);
+            let sum = log_add_exp(plus.ln(), minus.ln() - 2.0 * delta);
             delta + sum - std::f64::consts::LN_2
         };
-        if stretch == 0.0 {
-            // straight against a huge force: the unstable fixed point
-            return Self { kept: 1.0, along: 0.0, log_stretch };
-        }
-        let along = (1.0 - decay) * (1.0 + decay + c * (1.0 - decay)) / stretch;
+        let along = (1.0 - decay) * (plus + decay * minus) / stretch;
         Self { kept: 2.0 * decay / stretch, along, log_stretch }
     }
 }
@@ -195,7 +198,8 @@ impl Plane {
         if radius == 0.0 {
             return 0.0;
         }
-        let turn = Turn::new(length * radius, -self.dot(self.x, self.u) / radius);
+        let cosine = (-self.dot(self.x, self.u) / radius).clamp(-1.0, 1.0);
+        let turn = Turn::new(length * radius, 1.0 + cosine, 1.0 - cosine);
         for i in 0..2 {
             self.u[i] = turn.kept * self.u[i] - turn.along / radius * self.x[i];
         }
@@ -380,21 +384,41 @@ mod tests {
     #[test]
     fn huge_and_tiny_gradients() {
         for (size, cosine) in [(1e3, 0.2), (1e6, -0.99), (1e8, -1.0), (1e150, 0.5)] {
-            let turn = Turn::new(size, cosine);
-            let expected = if cosine > -1.0 { size + (0.5 * (1.0 + cosine)).ln() } else { -size };
+            let turn = Turn::new(size, 1.0 + cosine, 1.0 - cosine);
+            let plus = (1.0 + cosine).max(f64::EPSILON.powi(2));
+            let expected = size + (0.5 * plus).ln();
             assert!((turn.log_stretch / expected - 1.0).abs() < 1e-12, "{size} {cosine}");
             assert!(turn.kept.is_finite() && turn.along.is_finite());
         }
         // first order in delta, where cosh and sinh would lose all digits
-        assert!((Turn::new(1e-12, 0.3).log_stretch / 3e-13 - 1.0).abs() < 1e-9);
+        assert!((Turn::new(1e-12, 1.3, 0.7).log_stretch / 3e-13 - 1.0).abs() < 1e-9);
         // both forms agree where they meet
-        let (below, above) = (Turn::new(1.0 - 1e-13, -0.4), Turn::new(1.0 + 1e-13, -0.4));
+        let (below, above) = (Turn::new(1.0 - 1e-13, 0.6, 1.4), Turn::new(1.0 + 1e-13, 0.6, 1.4));
         assert!((below.log_stretch - above.log_stretch).abs() < 1e-12);
         let mut u = [0.6, 0.8];
         assert!(turn(1.0, &mut u, |_| f64::NAN).is_nan() && u == [0.6, 0.8]);
         assert!(turn(1.0, &mut u, |_| 0.0) == 0.0 && u == [0.6, 0.8]);
         turn(1.0, &mut u, |i| [1e150, 0.0][i]);
         assert!((u[0] - 1.0).abs() < 1e-12 && u[1].abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_leap_out_of_the_target_is_an_error() {
+        // at its end the direction is opposite to the gradient to all digits of its cosine
+        for step in [1e2, 1e5, 1e7] {
+            for integrator in [Integrator::Leapfrog, Integrator::MinimalNorm] {
+                let mut point = Point { x: vec![0.4, -1.0, 0.7], ..Point::default() };
+                point.p = vec![0.48, 0.6, 0.64];
+                let renew = |point: &mut Point| {
+                    point.g = point.x.iter().map(|x| -x).collect();
+                    point.log_density = 0.5 * dot(&point.g, &point.x);
+                    Ok::<(), Infallible>(())
+                };
+                renew(&mut point).unwrap();
+                let error = advance(integrator, step, &mut point, renew).unwrap();
+                assert!(error > 100.0, "{integrator:?} {step}: {error}");
+            }
+        }
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub fn adjusted<D: LogDensity>(
     };
     let mut outcome = Outcome::default();
     let mut error = 0.0;
+    let (mut accepted, mut symmetric) = (0.0, 0.0);
     for n in 0..steps as u32 {
         if let Some(ratio) = noise
             && n > 0
@@ -70,8 +71,16 @@ pub fn adjusted<D: LogDensity>(
         outcome.steps += 1;
         outcome.divergent = error > max_energy_error;
         if outcome.divergent {
+            // An edge that the density cannot be evaluated beyond is met with steps of any size: if
+            // the points before it did not count, the step size would tend to zero.
+            if error == f64::INFINITY {
+                outcome.accept = accepted / f64::from(outcome.steps);
+                outcome.symmetric_accept = symmetric / f64::from(outcome.steps);
+            }
             return Ok(outcome);
         }
+        accepted += (-error).exp().min(1.0);
+        symmetric += 2.0 / (1.0 + error.abs().exp());
     }
     outcome.accept = (-error).exp().min(1.0);
     outcome.symmetric_accept = 2.0 / (1.0 + error.abs().exp());

@@ -81,7 +81,7 @@ pub enum Kernel {
         #[serde(default)]
         length: Option<f64>,
         /// Variance of the energy error of a step per dimension that the step size is tuned to. On a
-        /// normal target the relative bias of a variance is about `0.63 energy_variance^(1/3)` with
+        /// normal target the relative bias of a variance is about `0.44 energy_variance^(1/3)` with
         /// the leapfrog integrator. Usual: 5e-4.
         energy_variance: f64,
         /// Steps per transition after warmup, 1 or more; warmup transitions are of one step.
