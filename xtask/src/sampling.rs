@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use clap::ValueEnum;
 use hmc::{
     Chain, ChainRun, Checkpoint, CheckpointRef, Event, Gradients, Kernel, LogDensity, Metric,
     Phase, Record, RunSettings, Settings, run_chains,
@@ -23,17 +24,63 @@ pub use thinning::thinned;
 /// Least time between checkpoints of a chain.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
 
+/// How the posterior is sampled.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampler {
+    /// No-U-turn sampler
+    #[default]
+    Nuts,
+    /// Metropolis-adjusted microcanonical sampler
+    Mams,
+    /// Unadjusted microcanonical Langevin: fewest gradients, with a small bias
+    Mclmc,
+}
+
+/// Steps of the unadjusted sampler per draw; it decorrelates in a few.
+const MCLMC_STEPS: u32 = 5;
+
+impl Sampler {
+    /// Name for readers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nuts => "NUTS",
+            Self::Mams => "MAMS (Metropolis-adjusted microcanonical)",
+            Self::Mclmc => "MCLMC (microcanonical Langevin, not adjusted: see its bias)",
+        }
+    }
+
+    /// Whether it is the one that is used unless another is asked for.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The acceptance that the step size is tuned to unless another is asked for.
+    #[must_use]
+    pub fn target_accept(self) -> f64 {
+        match self {
+            Self::Nuts => Settings::default().target_accept,
+            Self::Mams => Settings::mams().target_accept,
+            Self::Mclmc => Settings::mclmc().target_accept,
+        }
+    }
+}
+
 /// Size of a run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SamplerConfig {
+    /// The sampler; written only where it is not the default one.
+    #[serde(default, skip_serializing_if = "Sampler::is_default")]
+    pub sampler: Sampler,
     /// Independent chains.
     pub chains: usize,
     /// Iterations of warm-up of each chain.
     pub warmup: usize,
     /// Draws kept of each chain.
     pub draws: usize,
-    /// Deepest tree.
+    /// Deepest tree of NUTS.
     pub max_depth: u32,
     /// Mean acceptance probability that the step size is tuned to.
     #[serde(default = "default_target_accept")]
@@ -47,18 +94,32 @@ fn default_target_accept() -> f64 {
 impl Default for SamplerConfig {
     fn default() -> Self {
         let target_accept = default_target_accept();
-        Self { chains: 4, warmup: 300, draws: 1000, max_depth: 6, target_accept }
+        let sampler = Sampler::default();
+        Self { sampler, chains: 4, warmup: 300, draws: 1000, max_depth: 6, target_accept }
     }
 }
 
 impl SamplerConfig {
     /// The sampler's settings; `initial` holds what does not depend on the size of the run.
     fn settings(&self, initial: &Settings) -> Settings {
-        Settings {
+        let settings = Settings {
             warmup: self.warmup,
             kernel: Kernel::Nuts { max_depth: self.max_depth },
             target_accept: self.target_accept,
             ..initial.clone()
+        };
+        match self.sampler {
+            Sampler::Nuts => settings,
+            Sampler::Mams => Settings { kernel: Settings::mams().kernel, ..settings },
+            Sampler::Mclmc => {
+                let Settings { mut kernel, jitter, .. } = Settings::mclmc();
+                if let Kernel::Mclmc { steps, .. } = &mut kernel {
+                    *steps = MCLMC_STEPS;
+                }
+                // a warm-up transition of this kernel is a single step
+                let warmup = self.warmup * MCLMC_STEPS as usize;
+                Settings { kernel, jitter, warmup, ..settings }
+            }
         }
     }
 }
@@ -109,6 +170,7 @@ pub struct Sampled {
     names: Vec<String>,
     records: Vec<Record>,
     step_sizes: Vec<f64>,
+    energy_variances: Vec<Option<f64>>,
     start_gradients: u64,
     gradients: Gradients,
     seconds: f64,
@@ -134,7 +196,7 @@ pub fn sample<D: LogDensity + Send>(
     let start_gradients: Vec<u64> = started.iter().map(|chain| chain.start_gradients).collect();
     let mut runs: Vec<ChainRun<D>> = started.into_iter().map(|chain| chain.run).collect();
 
-    let length = config.warmup + config.draws;
+    let length = config.settings(&target.settings).warmup + config.draws;
     let done: Vec<usize> = runs.iter().map(|run| run.chain.state().draws()).collect();
     let progress = Progress::starting_at(label, length, &done);
     let last_saved: Vec<Mutex<Instant>> = runs.iter().map(|_| Mutex::new(begun)).collect();
@@ -188,6 +250,7 @@ pub fn sample<D: LogDensity + Send>(
         samples: runs.iter().flat_map(|run| run.record.values.concat()).collect(),
         names: target.names.iter().map(|name| (*name).to_owned()).collect(),
         step_sizes: runs.iter().map(|run| run.chain.state().step_size()).collect(),
+        energy_variances: runs.iter().map(|run| run.chain.state().energy_variance()).collect(),
         records: runs.into_iter().map(|run| run.record).collect(),
         start_gradients: start_gradients.iter().sum(),
         gradients,

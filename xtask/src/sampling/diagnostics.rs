@@ -62,8 +62,11 @@ pub struct ChainDiagnostics {
     pub health: hmc::Health,
     /// Step size after warm-up.
     pub step_size: f64,
-    /// Mean depth of the trees of the draws.
+    /// Mean depth of the trees of the draws; 0 of samplers without trees.
     pub mean_depth: f64,
+    /// Variance of the energy error per dimension, the measure of bias of the unadjusted sampler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_variance: Option<f64>,
 }
 
 impl Sampled {
@@ -80,15 +83,16 @@ impl Sampled {
         };
         let chains: Vec<ChainDiagnostics> = examine(&self.records)
             .into_iter()
-            .zip(self.records.iter().zip(&self.step_sizes))
-            .map(|(health, (record, &step_size))| {
+            .zip(self.records.iter().zip(&self.step_sizes).zip(&self.energy_variances))
+            .map(|(health, ((record, &step_size), &energy_variance))| {
                 let depths: Vec<f64> = record
                     .draws
                     .iter()
                     .filter(|draw| draw.phase == Phase::Sampling)
                     .map(|draw| f64::from(draw.depth))
                     .collect();
-                ChainDiagnostics { health, step_size, mean_depth: metrics::mean(&depths) }
+                let mean_depth = metrics::mean(&depths);
+                ChainDiagnostics { health, step_size, mean_depth, energy_variance }
             })
             .collect();
         let slowest = parameters.iter().map(|p| p.ess_bulk).fold(f64::INFINITY, f64::min);
