@@ -170,7 +170,8 @@ pub struct Sampled {
     names: Vec<String>,
     records: Vec<Record>,
     step_sizes: Vec<f64>,
-    energy_variances: Vec<Option<f64>>,
+    /// Root mean square energy error of a step, of the unadjusted sampler.
+    energy_errors: Vec<Option<f64>>,
     start_gradients: u64,
     gradients: Gradients,
     seconds: f64,
@@ -250,7 +251,14 @@ pub fn sample<D: LogDensity + Send>(
         samples: runs.iter().flat_map(|run| run.record.values.concat()).collect(),
         names: target.names.iter().map(|name| (*name).to_owned()).collect(),
         step_sizes: runs.iter().map(|run| run.chain.state().step_size()).collect(),
-        energy_variances: runs.iter().map(|run| run.chain.state().energy_variance()).collect(),
+        energy_errors: runs
+            .iter()
+            .map(|run| {
+                let state = run.chain.state();
+                let dimensions = state.position().len() as f64;
+                Some((state.energy_variance()? * dimensions).sqrt())
+            })
+            .collect(),
         records: runs.into_iter().map(|run| run.record).collect(),
         start_gradients: start_gradients.iter().sum(),
         gradients,
