@@ -81,6 +81,9 @@ fn costs_are_as_recorded() {
         ("autoregressive, dense", cost(autoregressive(), dense()), (4169, 3585, 0.503)),
         ("funnel, leapfrog", cost(funnel(), Settings::default()), (2836, 4229, 0.386)),
         ("funnel, exact", cost(funnel(), exact()), (2436, 3013, 0.635)),
+        ("normal, MAMS", cost(Normal::standard(100), Settings::mams()), (788, 1000, 1.372)),
+        ("autoregressive, MAMS", cost(autoregressive(), Settings::mams()), (2014, 8348, 0.476)),
+        ("normal, MCLMC", cost(Normal::standard(100), Settings::mclmc()), (612, 1000, 1.332)),
     ];
     let near = |found: f64, recorded: f64| (found / recorded - 1.0).abs() < 0.05;
     let mut changed = false;
