@@ -40,6 +40,11 @@ pub enum Sampler {
 /// Steps of the unadjusted sampler per draw; it decorrelates in a few.
 const MCLMC_STEPS: u32 = 5;
 
+/// Root mean square energy error of its steps, if that is less than the usual one: the bias of
+/// parameters that act on the whole map grows with the error of the sum over all pixels. At this value
+/// it was a tenth of a standard deviation (`benchmarks/results/samplers.md`).
+const MCLMC_ENERGY_ERROR: f64 = 0.15;
+
 impl Sampler {
     /// Name for readers.
     #[must_use]
@@ -100,10 +105,19 @@ impl Default for SamplerConfig {
 }
 
 impl SamplerConfig {
-    /// The sampler's settings; `initial` holds what does not depend on the size of the run.
-    fn settings(&self, initial: &Settings) -> Settings {
+    /// Transitions of warm-up; those of the unadjusted sampler are of a single step.
+    fn warmup(&self) -> usize {
+        match self.sampler {
+            Sampler::Nuts | Sampler::Mams => self.warmup,
+            Sampler::Mclmc => self.warmup * MCLMC_STEPS as usize,
+        }
+    }
+
+    /// The sampler's settings in `dim` dimensions; `initial` holds what does not depend on the size
+    /// of the run.
+    fn settings(&self, initial: &Settings, dim: usize) -> Settings {
         let settings = Settings {
-            warmup: self.warmup,
+            warmup: self.warmup(),
             kernel: Kernel::Nuts { max_depth: self.max_depth },
             target_accept: self.target_accept,
             ..initial.clone()
@@ -113,12 +127,12 @@ impl SamplerConfig {
             Sampler::Mams => Settings { kernel: Settings::mams().kernel, ..settings },
             Sampler::Mclmc => {
                 let Settings { mut kernel, jitter, .. } = Settings::mclmc();
-                if let Kernel::Mclmc { steps, .. } = &mut kernel {
+                if let Kernel::Mclmc { steps, energy_variance, .. } = &mut kernel {
                     *steps = MCLMC_STEPS;
+                    let small = MCLMC_ENERGY_ERROR.powi(2) / dim as f64;
+                    *energy_variance = energy_variance.min(small);
                 }
-                // a warm-up transition of this kernel is a single step
-                let warmup = self.warmup * MCLMC_STEPS as usize;
-                Settings { kernel, jitter, warmup, ..settings }
+                Settings { kernel, jitter, ..settings }
             }
         }
     }
@@ -197,7 +211,7 @@ pub fn sample<D: LogDensity + Send>(
     let start_gradients: Vec<u64> = started.iter().map(|chain| chain.start_gradients).collect();
     let mut runs: Vec<ChainRun<D>> = started.into_iter().map(|chain| chain.run).collect();
 
-    let length = config.settings(&target.settings).warmup + config.draws;
+    let length = config.warmup() + config.draws;
     let done: Vec<usize> = runs.iter().map(|run| run.chain.state().draws()).collect();
     let progress = Progress::starting_at(label, length, &done);
     let last_saved: Vec<Mutex<Instant>> = runs.iter().map(|_| Mutex::new(begun)).collect();
@@ -277,12 +291,11 @@ fn start_all<D: LogDensity + Send>(
 ) -> Result<Vec<Started<D>>> {
     let fresh = saved.iter().filter(|saved| saved.is_none()).count();
     let progress = (fresh > 0).then(|| Progress::new(&format!("{label}: start"), fresh));
-    let settings = config.settings(&target.settings);
     let start_one = |index: usize, saved: Option<Saved>| -> Result<Started<D>> {
         let mut density = (target.density)()?;
         let Some(saved) = saved else {
             let (position, metric, start_gradients) = (target.start)(&mut density, index as u64)?;
-            let settings = settings.clone();
+            let settings = config.settings(&target.settings, position.len());
             let chain = Chain::with_metric(density, position, metric, settings, seed, index as u64)
                 .map_err(|error| anyhow!("{error}"))?;
             progress.iter().for_each(|progress| progress.step(0, ""));
@@ -311,3 +324,6 @@ fn start_all<D: LogDensity + Send>(
     finished.sort_by_key(|(index, _)| *index);
     finished.into_iter().map(|(_, started)| started).collect()
 }
+
+#[cfg(test)]
+mod tests;

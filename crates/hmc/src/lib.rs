@@ -19,10 +19,11 @@ mod run;
 mod schedule;
 mod settings;
 mod start;
+mod state;
 mod step_size;
 mod vector;
 
-pub use chain::{Chain, ChainState, Draw, Gradients, Phase};
+pub use chain::{Chain, Draw, Phase};
 pub use density::{LogDensity, LogDensityError};
 pub use error::Error;
 pub use health::{Health, Verdict, examine};
@@ -34,3 +35,4 @@ pub use run::{
 };
 pub use settings::{Kernel, MetricSettings, Refreshment, Settings, TrajectoryLength};
 pub use start::{Ascent, AscentSettings, ascend, first_finite};
+pub use state::{ChainState, Gradients};
