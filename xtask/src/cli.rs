@@ -10,6 +10,7 @@ use lognormal_sim::{Cosmology, ShiftConfig, ShiftTable, Survey};
 use crate::commands::{
     benchmark, ci, density, posterior, report, simulate, spectra, task, test, tidy,
 };
+use crate::sampling::Sampler;
 
 /// Full-field inference for weak lensing: simulate tomographic convergence maps, and draw the
 /// posterior of the cosmological parameters from every pixel of them.
@@ -166,6 +167,9 @@ impl SurveyArguments {
 /// How the samplers run.
 #[derive(Args, Clone, Debug)]
 pub struct SamplerArguments {
+    /// Sampler
+    #[arg(long, value_enum, default_value = "nuts")]
+    pub sampler: Sampler,
     /// Independent chains
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub chains: u32,
@@ -175,7 +179,7 @@ pub struct SamplerArguments {
     /// Draws kept of each chain
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(4..))]
     pub draws: u32,
-    /// Deepest tree: at most 2^DEPTH - 1 gradients per draw
+    /// Deepest tree of NUTS: at most 2^DEPTH - 1 gradients per draw
     #[arg(long, default_value_t = 6, value_name = "DEPTH",
           value_parser = clap::value_parser!(u32).range(1..=15))]
     pub max_depth: u32,

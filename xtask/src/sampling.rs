@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use clap::ValueEnum;
 use hmc::{
     Chain, ChainRun, Checkpoint, CheckpointRef, Event, Gradients, Kernel, LogDensity, Metric,
     Phase, Record, RunSettings, Settings, run_chains,
@@ -23,17 +24,68 @@ pub use thinning::thinned;
 /// Least time between checkpoints of a chain.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
 
+/// How the posterior is sampled.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampler {
+    /// No-U-turn sampler
+    #[default]
+    Nuts,
+    /// Metropolis-adjusted microcanonical sampler
+    Mams,
+    /// Unadjusted microcanonical Langevin: fewest gradients, with a small bias
+    Mclmc,
+}
+
+/// Steps of the unadjusted sampler per draw; it decorrelates in a few.
+const MCLMC_STEPS: u32 = 5;
+
+/// Root mean square energy error of its steps, if that is less than the usual one: the bias of
+/// parameters that act on the whole map grows with the error of the sum over all pixels. At this value
+/// it was a tenth of a standard deviation (`benchmarks/results/samplers.md`).
+const MCLMC_ENERGY_ERROR: f64 = 0.15;
+
+impl Sampler {
+    /// Name for readers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nuts => "NUTS",
+            Self::Mams => "MAMS (Metropolis-adjusted microcanonical)",
+            Self::Mclmc => "MCLMC (microcanonical Langevin, not adjusted: see its bias)",
+        }
+    }
+
+    /// Whether it is the one that is used unless another is asked for.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The acceptance that the step size is tuned to unless another is asked for.
+    #[must_use]
+    pub fn target_accept(self) -> f64 {
+        match self {
+            Self::Nuts => Settings::default().target_accept,
+            Self::Mams => Settings::mams().target_accept,
+            Self::Mclmc => Settings::mclmc().target_accept,
+        }
+    }
+}
+
 /// Size of a run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SamplerConfig {
+    /// The sampler; written only where it is not the default one.
+    #[serde(default, skip_serializing_if = "Sampler::is_default")]
+    pub sampler: Sampler,
     /// Independent chains.
     pub chains: usize,
     /// Iterations of warm-up of each chain.
     pub warmup: usize,
     /// Draws kept of each chain.
     pub draws: usize,
-    /// Deepest tree.
+    /// Deepest tree of NUTS.
     pub max_depth: u32,
     /// Mean acceptance probability that the step size is tuned to.
     #[serde(default = "default_target_accept")]
@@ -47,18 +99,41 @@ fn default_target_accept() -> f64 {
 impl Default for SamplerConfig {
     fn default() -> Self {
         let target_accept = default_target_accept();
-        Self { chains: 4, warmup: 300, draws: 1000, max_depth: 6, target_accept }
+        let sampler = Sampler::default();
+        Self { sampler, chains: 4, warmup: 300, draws: 1000, max_depth: 6, target_accept }
     }
 }
 
 impl SamplerConfig {
-    /// The sampler's settings; `initial` holds what does not depend on the size of the run.
-    fn settings(&self, initial: &Settings) -> Settings {
-        Settings {
-            warmup: self.warmup,
+    /// Transitions of warm-up; those of the unadjusted sampler are of a single step.
+    fn warmup(&self) -> usize {
+        match self.sampler {
+            Sampler::Nuts | Sampler::Mams => self.warmup,
+            Sampler::Mclmc => self.warmup * MCLMC_STEPS as usize,
+        }
+    }
+
+    /// The sampler's settings in `dim` dimensions; `initial` holds what does not depend on the size
+    /// of the run.
+    fn settings(&self, initial: &Settings, dim: usize) -> Settings {
+        let settings = Settings {
+            warmup: self.warmup(),
             kernel: Kernel::Nuts { max_depth: self.max_depth },
             target_accept: self.target_accept,
             ..initial.clone()
+        };
+        match self.sampler {
+            Sampler::Nuts => settings,
+            Sampler::Mams => Settings { kernel: Settings::mams().kernel, ..settings },
+            Sampler::Mclmc => {
+                let Settings { mut kernel, jitter, .. } = Settings::mclmc();
+                if let Kernel::Mclmc { steps, energy_variance, .. } = &mut kernel {
+                    *steps = MCLMC_STEPS;
+                    let small = MCLMC_ENERGY_ERROR.powi(2) / dim as f64;
+                    *energy_variance = energy_variance.min(small);
+                }
+                Settings { kernel, jitter, ..settings }
+            }
         }
     }
 }
@@ -109,6 +184,8 @@ pub struct Sampled {
     names: Vec<String>,
     records: Vec<Record>,
     step_sizes: Vec<f64>,
+    /// Root mean square energy error of a step, of the unadjusted sampler.
+    energy_errors: Vec<Option<f64>>,
     start_gradients: u64,
     gradients: Gradients,
     seconds: f64,
@@ -134,7 +211,7 @@ pub fn sample<D: LogDensity + Send>(
     let start_gradients: Vec<u64> = started.iter().map(|chain| chain.start_gradients).collect();
     let mut runs: Vec<ChainRun<D>> = started.into_iter().map(|chain| chain.run).collect();
 
-    let length = config.warmup + config.draws;
+    let length = config.warmup() + config.draws;
     let done: Vec<usize> = runs.iter().map(|run| run.chain.state().draws()).collect();
     let progress = Progress::starting_at(label, length, &done);
     let last_saved: Vec<Mutex<Instant>> = runs.iter().map(|_| Mutex::new(begun)).collect();
@@ -188,6 +265,14 @@ pub fn sample<D: LogDensity + Send>(
         samples: runs.iter().flat_map(|run| run.record.values.concat()).collect(),
         names: target.names.iter().map(|name| (*name).to_owned()).collect(),
         step_sizes: runs.iter().map(|run| run.chain.state().step_size()).collect(),
+        energy_errors: runs
+            .iter()
+            .map(|run| {
+                let state = run.chain.state();
+                let dimensions = state.position().len() as f64;
+                Some((state.energy_variance()? * dimensions).sqrt())
+            })
+            .collect(),
         records: runs.into_iter().map(|run| run.record).collect(),
         start_gradients: start_gradients.iter().sum(),
         gradients,
@@ -206,12 +291,11 @@ fn start_all<D: LogDensity + Send>(
 ) -> Result<Vec<Started<D>>> {
     let fresh = saved.iter().filter(|saved| saved.is_none()).count();
     let progress = (fresh > 0).then(|| Progress::new(&format!("{label}: start"), fresh));
-    let settings = config.settings(&target.settings);
     let start_one = |index: usize, saved: Option<Saved>| -> Result<Started<D>> {
         let mut density = (target.density)()?;
         let Some(saved) = saved else {
             let (position, metric, start_gradients) = (target.start)(&mut density, index as u64)?;
-            let settings = settings.clone();
+            let settings = config.settings(&target.settings, position.len());
             let chain = Chain::with_metric(density, position, metric, settings, seed, index as u64)
                 .map_err(|error| anyhow!("{error}"))?;
             progress.iter().for_each(|progress| progress.step(0, ""));
@@ -240,3 +324,6 @@ fn start_all<D: LogDensity + Send>(
     finished.sort_by_key(|(index, _)| *index);
     finished.into_iter().map(|(_, started)| started).collect()
 }
+
+#[cfg(test)]
+mod tests;

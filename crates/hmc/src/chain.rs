@@ -1,19 +1,26 @@
 //! A Markov chain that can be saved after any transition and continued bit for bit.
 
 use rand::RngExt;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     adaptation::Moments,
+    decoherence::Decoherence,
     density::{LogDensity, LogDensityError},
+    energy_variance::EnergyVariance,
     error::Error,
     fixed_length,
     hamiltonian::{Hamiltonian, Point, Proposal, Scratch},
     metric::Metric,
+    microcanonical::{self, Trajectory},
     nuts,
     schedule::Schedule,
     settings::{Kernel, Settings, TrajectoryLength},
+    state::{
+        ChainState, Gradients, Microcanonical, RandomState, Unadjusted, check_finite, check_length,
+        check_metric,
+    },
     step_size::{DualAveraging, first_step},
 };
 
@@ -36,161 +43,36 @@ pub struct Draw {
     pub phase: Phase,
     /// Log density of the new state.
     pub log_density: f64,
-    /// Energy (`-log density + |momentum|^2 / 2`) of the new state at the end of the transition.
+    /// Energy (`-log density + |momentum|^2 / 2`) of the new state at the end of the transition; of
+    /// the microcanonical kernels, whose speed is constant, `-log density`.
     pub energy: f64,
-    /// Acceptance statistic in [0, 1]: for NUTS the mean over the trajectory.
+    /// Acceptance statistic in [0, 1]: for NUTS the mean over the trajectory, and also for a
+    /// trajectory of MAMS that left the domain of the density. For MCLMC what the mean
+    /// acceptance of its single steps would be if they were tested.
     pub accept: f64,
-    /// Number of doublings; 0 for HMC.
+    /// Number of doublings; 0 for kernels other than NUTS.
     pub depth: u32,
-    /// Integrator steps, each of which took one gradient.
+    /// Integrator steps, each of which took
+    /// [`gradients_per_step`](crate::Integrator::gradients_per_step) gradients (or fewer, if it
+    /// failed on the way).
     pub steps: u32,
-    /// Whether the trajectory diverged.
+    /// Whether the trajectory diverged; for MCLMC whether a step was taken back.
     pub divergent: bool,
     /// Step size used, jitter included.
     pub step_size: f64,
 }
 
-/// Number of gradient evaluations of a chain so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gradients {
-    /// To check the starting point and find a first step size.
-    pub initialisation: u64,
-    /// During warmup.
-    pub warmup: u64,
-    /// During sampling.
-    pub sampling: u64,
-}
+/// Decoherence over mean time between effective draws: of the adjusted kernel (the factor of the
+/// reference implementation of arXiv:2503.01707) and of the unadjusted one (arXiv:2212.08549).
+const ADJUSTED_FACTOR: f64 = 0.5;
+const UNADJUSTED_FACTOR: f64 = 0.4;
 
-impl Gradients {
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.initialisation + self.warmup + self.sampling
-    }
-}
+/// In warmup an unadjusted step is taken back if its energy error is this many times that aimed at:
+/// the step size is then five times too large, and the chain would leave the target.
+const WARMUP_ERROR: f64 = 100.0;
 
-/// Everything that determines the future of a chain, apart from the density.
-///
-/// Serialise it in a format that keeps every bit of an `f64` (JSON does with the
-/// `float_roundtrip` feature of `serde_json`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChainState {
-    settings: Settings,
-    random: RandomState,
-    position: Vec<f64>,
-    gradient: Vec<f64>,
-    log_density: f64,
-    metric: Metric,
-    averaging: DualAveraging,
-    /// Moments of the current warmup window; dropped when sampling begins.
-    moments: Option<Moments>,
-    draws: usize,
-    divergences: usize,
-    gradients: Gradients,
-}
-
-/// Seed, stream and position of the random numbers (the position in 32-bit words, in two halves).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct RandomState {
-    seed: u64,
-    stream: u64,
-    position: [u64; 2],
-}
-
-impl RandomState {
-    fn generator(&self) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(self.stream);
-        rng.set_word_pos(u128::from(self.position[0]) << 64 | u128::from(self.position[1]));
-        rng
-    }
-
-    fn set_position(&mut self, rng: &ChaCha8Rng) {
-        let position = rng.get_word_pos();
-        self.position = [(position >> 64) as u64, position as u64];
-    }
-}
-
-impl ChainState {
-    /// Settings the chain was made with.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Current position, `[dim]`.
-    pub fn position(&self) -> &[f64] {
-        &self.position
-    }
-
-    /// Gradient of the log density at the current position, `[dim]`.
-    pub fn gradient(&self) -> &[f64] {
-        &self.gradient
-    }
-
-    /// Log density at the current position.
-    pub fn log_density(&self) -> f64 {
-        self.log_density
-    }
-
-    /// Current metric.
-    pub fn metric(&self) -> &Metric {
-        &self.metric
-    }
-
-    /// Current step size, before jitter.
-    pub fn step_size(&self) -> f64 {
-        match self.phase() {
-            Phase::Warmup => self.averaging.step(),
-            Phase::Sampling => self.averaging.averaged(),
-        }
-    }
-
-    /// Number of transitions made, warmup included.
-    pub fn draws(&self) -> usize {
-        self.draws
-    }
-
-    /// What the next transition is for.
-    pub fn phase(&self) -> Phase {
-        if self.draws < self.settings.warmup { Phase::Warmup } else { Phase::Sampling }
-    }
-
-    /// Number of divergent transitions after warmup.
-    pub fn divergences(&self) -> usize {
-        self.divergences
-    }
-
-    /// Number of gradient evaluations so far.
-    pub fn gradients(&self) -> Gradients {
-        self.gradients
-    }
-
-    fn validate<E: LogDensityError>(&self, dim: usize) -> Result<(), Error<E>> {
-        self.settings.validate(dim)?;
-        check_length("position", dim, self.position.len())?;
-        check_length("gradient", dim, self.gradient.len())?;
-        check_finite("position", &self.position)?;
-        check_finite("gradient", &self.gradient)?;
-        check_metric(&self.metric, &self.settings, dim)?;
-        let inconsistent = |reason: String| Err(Error::State { reason });
-        if !self.log_density.is_finite() {
-            return inconsistent(format!("log density {}", self.log_density));
-        }
-        let step = self.step_size();
-        if !(step.is_finite() && step > 0.0) {
-            return inconsistent(format!("step size {step}"));
-        }
-        let (adapted, dense) = (self.settings.metric.adapted(dim), self.settings.metric.dense);
-        if self.moments.as_ref().is_some_and(|moments| !moments.has_shape(adapted, dense)) {
-            return inconsistent(format!(
-                "moments are not of {adapted} coordinates, {dense} dense"
-            ));
-        }
-        if (self.phase() == Phase::Warmup) != self.moments.is_some() {
-            return inconsistent(format!("{} transitions do not fit the moments", self.draws));
-        }
-        Ok(())
-    }
-}
+/// Mean number of steps of an adjusted trajectory in the first fast interval, at most.
+const EARLY_STEPS: f64 = 10.0;
 
 /// A Markov chain over the coordinates of `D`.
 #[derive(Clone)]
@@ -200,6 +82,8 @@ pub struct Chain<D> {
     schedule: Schedule,
     start: Point,
     chosen: Proposal,
+    /// Other end of a trial step, or the point before a step.
+    other: Point,
     tree: nuts::Workspace,
     scratch: Scratch,
 }
@@ -259,15 +143,39 @@ impl<D: LogDensity> Chain<D> {
         let adapted = settings.metric.adapted(dim);
         let moments = (settings.warmup > 0).then(|| Moments::new(adapted, settings.metric.dense));
         let initial_step = settings.initial_step;
+        let mut random = RandomState { seed, stream: index, position: [0; 2] };
+        let first_step = initial_step.unwrap_or(1.0);
+        let microcanonical = match settings.kernel {
+            Kernel::Nuts { .. } | Kernel::Hmc { .. } => None,
+            Kernel::Mams { length, .. } => {
+                let decoherence = Decoherence::new(length, dim - adapted);
+                Some(Microcanonical { decoherence, unadjusted: None })
+            }
+            Kernel::Mclmc { length, .. } => {
+                let mut rng = random.generator();
+                let mut point = Point { x: vec![0.0; dim], ..Point::default() };
+                point.refresh_direction(&mut rng);
+                random.set_position(&rng);
+                let unadjusted = Some(Unadjusted {
+                    direction: point.p,
+                    step: EnergyVariance::new(first_step),
+                    squared_errors: 0.0,
+                    draws: 0,
+                });
+                let decoherence = Decoherence::new(length, dim - adapted);
+                Some(Microcanonical { decoherence, unadjusted })
+            }
+        };
         let state = ChainState {
             settings,
-            random: RandomState { seed, stream: index, position: [0; 2] },
+            random,
             position,
             gradient,
             log_density,
             metric,
-            averaging: DualAveraging::new(initial_step.unwrap_or(1.0)),
+            averaging: DualAveraging::new(first_step),
             moments,
+            microcanonical,
             draws: 0,
             divergences: 0,
             gradients: Gradients { initialisation: 1, ..Gradients::default() },
@@ -299,6 +207,7 @@ impl<D: LogDensity> Chain<D> {
             state,
             start: Point::default(),
             chosen: Proposal::default(),
+            other: Point::default(),
             tree: nuts::Workspace::default(),
             scratch: Scratch::default(),
         }
@@ -331,11 +240,19 @@ impl<D: LogDensity> Chain<D> {
         let jitter = self.state.settings.jitter * (2.0 * rng.random::<f64>() - 1.0);
         let base_step = self.state.step_size();
         let step_size = base_step * (1.0 + jitter);
+        let kernel = self.state.settings.kernel;
 
         self.standardise();
-        self.start.refresh_momentum(&mut rng);
+        match (kernel, &self.state.microcanonical) {
+            (Kernel::Mclmc { .. }, Some(Microcanonical { unadjusted: Some(own), .. })) => {
+                self.start.p.clone_from(&own.direction);
+            }
+            (Kernel::Mams { .. }, _) => self.start.refresh_direction(&mut rng),
+            _ => self.start.refresh_momentum(&mut rng),
+        }
+        let length = self.state.decoherence().unwrap_or(1.0);
+        let dim = self.state.position.len();
         let max_energy_error = self.state.settings.max_energy_error;
-        let kernel = self.state.settings.kernel;
         let mut dynamics = Hamiltonian {
             density: &mut self.density,
             metric: &self.state.metric,
@@ -367,6 +284,33 @@ impl<D: LogDensity> Chain<D> {
                     &mut rng,
                 )
             }
+            Kernel::Mams { refreshment, .. } => {
+                let early = self.schedule.is_initial(draw);
+                let mean_steps = length / base_step;
+                let mean_steps = if early { mean_steps.min(EARLY_STEPS) } else { mean_steps };
+                let step = step_size;
+                microcanonical::adjusted(
+                    &mut dynamics,
+                    &mut self.start,
+                    &mut self.chosen,
+                    Trajectory { step, mean_steps, refreshment, max_energy_error },
+                    &mut rng,
+                )
+            }
+            Kernel::Mclmc { energy_variance, steps, .. } => {
+                let (steps, bound) = match phase {
+                    Phase::Warmup => (1, WARMUP_ERROR * error_scale(energy_variance, dim)),
+                    Phase::Sampling => (steps, max_energy_error),
+                };
+                microcanonical::unadjusted(
+                    &mut dynamics,
+                    &mut self.start,
+                    &mut self.other,
+                    (step_size, steps, length, bound.min(max_energy_error)),
+                    &mut rng,
+                )
+                .inspect(|_| self.chosen.take(&self.start, -self.start.log_density))
+            }
         };
         let gradients = dynamics.gradients;
         match phase {
@@ -380,8 +324,15 @@ impl<D: LogDensity> Chain<D> {
             self.state.metric.position(&self.chosen.x, &mut self.state.position);
             self.state.metric.push_gradient(&self.chosen.g, &mut self.state.gradient);
         }
+        if let Some(Microcanonical { unadjusted: Some(own), .. }) = &mut self.state.microcanonical {
+            own.direction.clone_from(&self.start.p);
+            if phase == Phase::Sampling {
+                own.squared_errors += outcome.squared_error;
+                own.draws += 1;
+            }
+        }
         match phase {
-            Phase::Warmup => self.adapt(draw, &outcome, &mut rng)?,
+            Phase::Warmup => self.adapt(draw, step_size, &outcome, &mut rng)?,
             Phase::Sampling => self.state.divergences += usize::from(outcome.divergent),
         }
         self.state.draws += 1;
@@ -413,37 +364,82 @@ impl<D: LogDensity> Chain<D> {
     /// gradients that took.
     fn find_step(&mut self, guess: f64, rng: &mut ChaCha8Rng) -> Result<u64, Error<D::Error>> {
         self.standardise();
-        let mut end = Point::default();
+        let Settings { kernel, integrator, target_accept, .. } = self.state.settings;
+        // what a single step may lose, and without a test of it also gain
+        let dim = self.state.position.len();
+        let (threshold, tested) = match kernel {
+            Kernel::Mclmc { energy_variance, .. } => (-error_scale(energy_variance, dim), false),
+            _ => (target_accept.ln(), true),
+        };
         let mut dynamics = Hamiltonian {
             density: &mut self.density,
             metric: &self.state.metric,
-            integrator: self.state.settings.integrator,
+            integrator,
             scratch: &mut self.scratch,
             gradients: 0,
         };
-        let target = self.state.settings.target_accept;
-        let step = first_step(&mut dynamics, &mut self.start, &mut end, guess, target, rng)
-            .map_err(|source| Error::Density { draw: self.state.draws, source })?
-            .ok_or(Error::StepSize { step: 1e-12 })?;
+        let (start, end) = (&mut self.start, &mut self.other);
+        let step = first_step(guess, integrator.max_step(), threshold, |step| {
+            if kernel.is_microcanonical() {
+                start.refresh_direction(rng);
+                end.copy_from(start);
+                let gain = -dynamics.isokinetic_step(end, step)?;
+                return Ok(if tested { gain } else { -gain.abs() });
+            }
+            start.refresh_momentum(rng);
+            end.copy_from(start);
+            Ok(start.energy() - dynamics.step(end, step)?)
+        })
+        .map_err(|source| Error::Density { draw: self.state.draws, source })?
+        .ok_or(Error::StepSize { step: 1e-12 })?;
         self.state.averaging = DualAveraging::new(step);
+        if let Some(Microcanonical { unadjusted: Some(own), .. }) = &mut self.state.microcanonical {
+            // on the safe side of where the error crossed the threshold
+            own.step = EnergyVariance::new(0.5 * step);
+        }
         Ok(dynamics.gradients)
     }
 
-    /// Everything that a warmup transition teaches.
+    /// Everything that a warmup transition with steps of `step_size` teaches.
     fn adapt(
         &mut self,
         draw: usize,
+        step_size: f64,
         outcome: &nuts::Outcome,
         rng: &mut ChaCha8Rng,
     ) -> Result<(), Error<D::Error>> {
         let settings = &self.state.settings;
+        let dim = self.state.position.len();
         let max_step = settings.integrator.max_step();
-        let (adapted, dense) =
-            (settings.metric.adapted(self.state.position.len()), settings.metric.dense);
-        // on the way to the typical set every step gains, which is no reason for a smaller one
-        let accept =
-            if self.schedule.is_initial(draw) { outcome.accept } else { outcome.symmetric_accept };
-        self.state.averaging.update(accept, settings.target_accept, max_step);
+        let (adapted, dense) = (settings.metric.adapted(dim), settings.metric.dense);
+        match (settings.kernel, &mut self.state.microcanonical) {
+            (
+                Kernel::Mclmc { energy_variance, .. },
+                Some(Microcanonical { unadjusted: Some(own), .. }),
+            ) => {
+                if outcome.divergent {
+                    own.step.fail(step_size);
+                } else {
+                    let ratio = outcome.squared_error / (dim as f64 * energy_variance);
+                    own.step.update(ratio, step_size, max_step);
+                }
+            }
+            _ => {
+                // on the way to the typical set every step gains: no reason for a smaller one
+                let initial = self.schedule.is_initial(draw);
+                let accept = if initial { outcome.accept } else { outcome.symmetric_accept };
+                self.state.averaging.update(accept, settings.target_accept, max_step);
+            }
+        }
+        if let Some(own) = &mut self.state.microcanonical
+            && self.schedule.is_slow(draw)
+        {
+            let last = self.schedule.is_in_last_window(draw);
+            own.decoherence.add(&self.chosen.x, dense, last);
+        }
+        if self.schedule.ends_window(draw) {
+            self.tune_decoherence(draw);
+        }
         if let Some(moments) = &mut self.state.moments
             && adapted > 0
         {
@@ -453,15 +449,44 @@ impl<D: LogDensity> Chain<D> {
             if self.schedule.ends_window(draw) {
                 moments.update(&mut self.state.metric);
                 *moments = Moments::new(adapted, dense);
-                let guess = self.state.averaging.averaged();
+                let guess = match self.state.settings.kernel {
+                    Kernel::Mclmc { .. } => self.state.step_size(),
+                    _ => self.state.averaging.averaged(),
+                };
                 self.state.gradients.warmup += self.find_step(guess, rng)?;
             }
         }
         if self.schedule.ends_warmup(draw) {
             self.state.moments = None;
+            if let Some(own) = &mut self.state.microcanonical {
+                own.decoherence.end_warmup();
+            }
         }
         Ok(())
     }
+
+    /// At the end of a slow window.
+    fn tune_decoherence(&mut self, draw: usize) {
+        let dim = self.state.position.len();
+        let step = self.state.step_size();
+        let Some(Microcanonical { decoherence, unadjusted }) = &mut self.state.microcanonical
+        else {
+            return;
+        };
+        let used = decoherence.length();
+        decoherence.end_window(dim);
+        if self.schedule.ends_last_window(draw) {
+            match unadjusted {
+                None => decoherence.end_tuning(ADJUSTED_FACTOR, used),
+                Some(_) => decoherence.end_tuning(UNADJUSTED_FACTOR, step),
+            }
+        }
+    }
+}
+
+/// Root mean square energy error of a step at a given variance per dimension.
+fn error_scale(energy_variance: f64, dim: usize) -> f64 {
+    (energy_variance * dim as f64).sqrt()
 }
 
 /// A line, not the vectors.
@@ -474,45 +499,4 @@ impl<D> std::fmt::Debug for Chain<D> {
             .field("gradients", &self.state.gradients)
             .finish_non_exhaustive()
     }
-}
-
-fn check_length<E: LogDensityError>(
-    what: &'static str,
-    expected: usize,
-    found: usize,
-) -> Result<(), Error<E>> {
-    if found == expected { Ok(()) } else { Err(Error::Dimension { what, expected, found }) }
-}
-
-fn check_finite<E: LogDensityError>(what: &'static str, values: &[f64]) -> Result<(), Error<E>> {
-    match values.iter().position(|v| !v.is_finite()) {
-        None => Ok(()),
-        Some(index) => {
-            Err(Error::Value { what, index, value: values[index], expected: "a finite number" })
-        }
-    }
-}
-
-fn check_metric<E: LogDensityError>(
-    metric: &Metric,
-    settings: &Settings,
-    dim: usize,
-) -> Result<(), Error<E>> {
-    check_length("metric", dim, metric.dim())?;
-    if !metric.is_consistent() {
-        return Err(Error::State { reason: "lengths within the metric differ".into() });
-    }
-    if let Some((what, index, value)) = metric.invalid_entry() {
-        let expected = "a finite number, positive for a scale";
-        return Err(Error::Value { what, index, value, expected });
-    }
-    let adapts = settings.metric.adapted(dim) > 0;
-    if adapts && metric.dense() > 0 && metric.dense() != settings.metric.dense {
-        return Err(Error::Setting {
-            field: "metric.dense",
-            value: settings.metric.dense.to_string(),
-            expected: "the size of the dense block of the initial metric",
-        });
-    }
-    Ok(())
 }

@@ -6,8 +6,9 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::{
     density::{LogDensity, LogDensityError},
     integrator::Integrator,
+    isokinetic,
     metric::Metric,
-    vector::dot,
+    vector::{dot, normalise},
 };
 
 /// A point of phase space in standardised coordinates.
@@ -15,7 +16,8 @@ use crate::{
 pub struct Point {
     /// Standardised coordinates.
     pub x: Vec<f64>,
-    /// Momentum, standard normal a priori.
+    /// Momentum, standard normal a priori; of the microcanonical samplers the direction of motion, a
+    /// unit vector, uniform a priori.
     pub p: Vec<f64>,
     /// Gradient of the log density with respect to `x`.
     pub g: Vec<f64>,
@@ -38,6 +40,12 @@ impl Point {
         for p in &mut self.p {
             *p = StandardNormal.sample(rng);
         }
+    }
+
+    /// Draws a new direction of motion.
+    pub fn refresh_direction(&mut self, rng: &mut impl Rng) {
+        self.refresh_momentum(rng);
+        normalise(&mut self.p);
     }
 
     /// `-log pi + p.p/2`; infinite where the density or its gradient is not finite.
@@ -91,10 +99,16 @@ impl<D: LogDensity> Hamiltonian<'_, D> {
     /// Moves `point` by one step (backwards if `step` is negative) and returns its energy, infinite
     /// where the density fails recoverably.
     pub fn step(&mut self, point: &mut Point, step: f64) -> Result<f64, D::Error> {
-        self.integrator.start(step, &mut point.x, &mut point.p, &point.g);
-        self.evaluate(point)?;
-        self.integrator.finish(step, &point.x, &mut point.p, &point.g);
+        let integrator = self.integrator;
+        integrator.advance(step, point, |point| self.evaluate(point))?;
         Ok(point.energy())
+    }
+
+    /// Moves `point`, whose `p` is a unit vector, by one step of the isokinetic dynamics and returns
+    /// the energy error, infinite where the density fails recoverably.
+    pub fn isokinetic_step(&mut self, point: &mut Point, step: f64) -> Result<f64, D::Error> {
+        let integrator = self.integrator;
+        isokinetic::advance(integrator, step, point, |point| self.evaluate(point))
     }
 
     fn evaluate(&mut self, point: &mut Point) -> Result<(), D::Error> {

@@ -1,10 +1,14 @@
 //! Reversible, volume-preserving integrators of Hamilton's equations.
 //!
-//! Both work in coordinates `x` standardised by the metric, where the momentum is `p ~ N(0, I)` and
-//! the Hamiltonian is `H = -log pi(x) + p.p/2`. Both are symmetric compositions of exact flows, so
-//! of second order, and use one gradient per step.
+//! All work in coordinates `x` standardised by the metric, where the momentum is `p ~ N(0, I)` and
+//! the Hamiltonian is `H = -log pi(x) + p.p/2`. All are symmetric compositions of exact flows, so of
+//! second order: kicks, which change the momentum at a fixed position, with drifts between them.
+//!
+//! The microcanonical samplers compose their own kicks and drifts by the same coefficients.
 
 use serde::{Deserialize, Serialize};
+
+use crate::{hamiltonian::Point, vector::dot};
 
 /// How the Hamiltonian is split.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,51 +29,104 @@ pub enum Integrator {
     /// Reference: Shahbaba, Lan, Johnson & Neal 2014, *Split Hamiltonian Monte Carlo*, section 2
     /// (arXiv:1106.5941).
     ExactNormal,
+    /// The split of `Leapfrog` with two gradients per step: kicks of `b`, `1 - 2 b` and `b` steps
+    /// about two drifts of half a step. `b = 0.1932` makes the norm of the error smallest; it is then
+    /// about a third of that of two leapfrog steps of half the size.
+    ///
+    /// Reference: McLachlan 1995, *On the numerical integration of ordinary differential equations
+    /// by symmetric composition methods* (SIAM J. Sci. Comput. 16, 151); Omelyan, Mryglod & Folk
+    /// 2002 (arXiv:cond-mat/0110585).
+    MinimalNorm,
 }
 
+/// Kick of the minimal-norm integrator, in steps: the root near 0.19 of the derivative of the norm of
+/// the two leading error terms.
+const MINIMAL_NORM: f64 = 0.193_183_327_503_783_6;
+
 impl Integrator {
+    /// Gradients that a step takes.
+    pub fn gradients_per_step(self) -> u32 {
+        self.kicks().len() as u32 - 1
+    }
+
+    /// Lengths of the kicks in steps, symmetric; between two of them is a drift.
+    pub(crate) fn kicks(self) -> &'static [f64] {
+        match self {
+            Self::Leapfrog | Self::ExactNormal => &[0.5, 0.5],
+            Self::MinimalNorm => &[MINIMAL_NORM, 1.0 - 2.0 * MINIMAL_NORM, MINIMAL_NORM],
+        }
+    }
+
+    /// Length of a drift in steps.
+    pub(crate) fn drift_length(self) -> f64 {
+        1.0 / f64::from(self.gradients_per_step())
+    }
+
     /// Largest step size that makes sense. The rotation returns to itself after `2 pi`; with the
     /// jitter a step stays below a quarter turn.
     pub(crate) fn max_step(self) -> f64 {
         match self {
-            Self::Leapfrog => 1e7,
+            Self::Leapfrog | Self::MinimalNorm => 1e7,
             Self::ExactNormal => 1.4,
         }
     }
 
-    /// The first half kick and the motion of the position: all of a step before the gradient.
-    pub(crate) fn start(self, step: f64, x: &mut [f64], p: &mut [f64], gradient: &[f64]) {
-        let half = 0.5 * step;
+    /// Moves `point` by one step; `evaluate` renews its log density and gradient.
+    ///
+    /// Where the log density (or the gradient, within a step) is not finite the point stays there,
+    /// with a log density that is not finite.
+    pub(crate) fn advance<E>(
+        self,
+        step: f64,
+        point: &mut Point,
+        mut evaluate: impl FnMut(&mut Point) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (first, rest) = (self.kicks()[0], &self.kicks()[1..]);
+        self.kick(first * step, point);
+        for (i, kick) in rest.iter().enumerate() {
+            self.drift(self.drift_length() * step, point);
+            evaluate(point)?;
+            if i + 1 < rest.len() && !dot(&point.g, &point.g).is_finite() {
+                point.log_density = f64::NEG_INFINITY;
+            }
+            if !point.log_density.is_finite() {
+                return Ok(());
+            }
+            self.kick(kick * step, point);
+        }
+        Ok(())
+    }
+
+    fn kick(self, time: f64, point: &mut Point) {
+        let Point { x, p, g, .. } = point;
         match self {
-            Self::Leapfrog => {
-                for ((x, p), &g) in x.iter_mut().zip(p).zip(gradient) {
-                    *p += half * g;
-                    *x += step * *p;
+            Self::Leapfrog | Self::MinimalNorm => {
+                for (p, &g) in p.iter_mut().zip(&*g) {
+                    *p += time * g;
                 }
             }
             Self::ExactNormal => {
-                let (sin, cos) = step.sin_cos();
-                for ((x, p), &g) in x.iter_mut().zip(p).zip(gradient) {
-                    let kicked = *p + half * (g + *x);
-                    *p = cos * kicked - sin * *x;
-                    *x = cos * *x + sin * kicked;
+                for ((p, &x), &g) in p.iter_mut().zip(&*x).zip(&*g) {
+                    *p += time * (g + x);
                 }
             }
         }
     }
 
-    /// The second half kick, with the gradient at the new position.
-    pub(crate) fn finish(self, step: f64, x: &[f64], p: &mut [f64], gradient: &[f64]) {
-        let half = 0.5 * step;
+    fn drift(self, time: f64, point: &mut Point) {
+        let Point { x, p, .. } = point;
         match self {
-            Self::Leapfrog => {
-                for (p, &g) in p.iter_mut().zip(gradient) {
-                    *p += half * g;
+            Self::Leapfrog | Self::MinimalNorm => {
+                for (x, &p) in x.iter_mut().zip(&*p) {
+                    *x += time * p;
                 }
             }
             Self::ExactNormal => {
-                for ((p, &x), &g) in p.iter_mut().zip(x).zip(gradient) {
-                    *p += half * (g + x);
+                let (sin, cos) = time.sin_cos();
+                for (x, p) in x.iter_mut().zip(p) {
+                    let kicked = *p;
+                    *p = cos * kicked - sin * *x;
+                    *x = cos * *x + sin * kicked;
                 }
             }
         }
@@ -78,9 +135,12 @@ impl Integrator {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
-    const BOTH: [Integrator; 2] = [Integrator::Leapfrog, Integrator::ExactNormal];
+    const ALL: [Integrator; 3] =
+        [Integrator::Leapfrog, Integrator::ExactNormal, Integrator::MinimalNorm];
 
     /// `log pi = -sum cosh(x_i) - (x_0 - x_1)^2 / 2`: neither normal nor separable.
     fn log_density(x: &[f64]) -> f64 {
@@ -97,21 +157,24 @@ mod tests {
 
     /// Integrates `(x_0, x_1, p_0, p_1)`.
     fn integrate(integrator: Integrator, start: &[f64], step: f64, steps: usize) -> Vec<f64> {
-        let (mut x, mut p) = (start[..2].to_vec(), start[2..].to_vec());
-        let mut g = gradient(&x);
+        let (x, p) = (start[..2].to_vec(), start[2..].to_vec());
+        let mut point = Point { g: gradient(&x), log_density: log_density(&x), x, p };
         for _ in 0..steps {
-            integrator.start(step, &mut x, &mut p, &g);
-            g = gradient(&x);
-            integrator.finish(step, &x, &mut p, &g);
+            let evaluate = |point: &mut Point| {
+                point.g = gradient(&point.x);
+                point.log_density = log_density(&point.x);
+                Ok::<(), Infallible>(())
+            };
+            integrator.advance(step, &mut point, evaluate).unwrap();
         }
-        [x, p].concat()
+        [point.x, point.p].concat()
     }
 
     const START: [f64; 4] = [0.3, -0.8, 0.9, 0.4];
 
     #[test]
     fn trajectories_can_be_run_backwards() {
-        for integrator in BOTH {
+        for integrator in ALL {
             let end = integrate(integrator, &START, 0.1, 50);
             let by_negative_step = integrate(integrator, &end, -0.1, 50);
             let reversed = [end[0], end[1], -end[2], -end[3]];
@@ -127,7 +190,7 @@ mod tests {
 
     #[test]
     fn volume_is_preserved() {
-        for integrator in BOTH {
+        for integrator in ALL {
             let h = 1e-5;
             let column = |j: usize| {
                 let moved = |sign: f64| {
@@ -159,9 +222,9 @@ mod tests {
     }
 
     #[test]
-    fn both_converge_to_the_same_trajectory_with_second_order() {
+    fn all_converge_to_the_same_trajectory_with_second_order() {
         let exact = integrate(Integrator::Leapfrog, &START, 1e-5, 100_000);
-        for integrator in BOTH {
+        for integrator in ALL {
             let errors = [10, 20, 40, 80].map(|steps| {
                 let end = integrate(integrator, &START, 1.0 / steps as f64, steps);
                 let distance =
@@ -177,18 +240,31 @@ mod tests {
     }
 
     #[test]
+    fn minimal_norm_is_worth_its_second_gradient() {
+        let exact = integrate(Integrator::Leapfrog, &START, 1e-4, 10_000);
+        let distance = |integrator, step: f64, steps| {
+            let end = integrate(integrator, &START, step, steps);
+            end.iter().zip(&exact).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+        };
+        let (two, one) =
+            (distance(Integrator::Leapfrog, 0.05, 20), distance(Integrator::MinimalNorm, 0.1, 10));
+        assert!(one < 0.5 * two, "{one} {two}");
+    }
+
+    #[test]
     fn a_standard_normal_is_integrated_exactly() {
-        let (mut x, mut p) = (vec![0.7, -1.2], vec![0.1, 2.0]);
-        let expected =
-            |t: f64, a: f64, b: f64| (a * t.cos() + b * t.sin(), b * t.cos() - a * t.sin());
+        let turn = |t: f64, a: f64, b: f64| (a * t.cos() + b * t.sin(), b * t.cos() - a * t.sin());
+        let (x, p) = (vec![0.7, -1.2], vec![0.1, 2.0]);
+        let mut point = Point { g: x.iter().map(|x| -x).collect(), x, p, log_density: 0.0 };
         for n in 1..=10 {
-            let g: Vec<f64> = x.iter().map(|x| -x).collect();
-            Integrator::ExactNormal.start(1.3, &mut x, &mut p, &g);
-            let g: Vec<f64> = x.iter().map(|x| -x).collect();
-            Integrator::ExactNormal.finish(1.3, &x, &mut p, &g);
+            let evaluate = |point: &mut Point| {
+                point.g = point.x.iter().map(|x| -x).collect();
+                Ok::<(), Infallible>(())
+            };
+            Integrator::ExactNormal.advance(1.3, &mut point, evaluate).unwrap();
             for (i, (a, b)) in [(0.7, 0.1), (-1.2, 2.0)].into_iter().enumerate() {
-                let (q, v) = expected(1.3 * f64::from(n), a, b);
-                assert!((x[i] - q).abs() < 1e-14 && (p[i] - v).abs() < 1e-14);
+                let (q, v) = turn(1.3 * f64::from(n), a, b);
+                assert!((point.x[i] - q).abs() < 1e-14 && (point.p[i] - v).abs() < 1e-14);
             }
         }
     }

@@ -54,6 +54,8 @@ pub struct Outcome {
     pub divergent: bool,
     /// True if the chosen state is not the initial one.
     pub moved: bool,
+    /// Mean square of the energy errors of the steps of the unadjusted sampler; 0 for the others.
+    pub squared_error: f64,
 }
 
 /// One transition from `start` (momentum already drawn), which becomes the backward end of the

@@ -11,9 +11,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::{Chain, ChainState, Draw, Gradients, Phase},
+    chain::{Chain, Draw, Phase},
     density::{LogDensity, LogDensityError},
     error::Error,
+    state::{ChainState, Gradients},
 };
 
 /// What is kept of a chain's history.

@@ -60,6 +60,17 @@ impl Schedule {
         self.window_ends.contains(&(draw + 1))
     }
 
+    /// Whether transition `draw` belongs to the last slow window, which is also the longest.
+    pub fn is_in_last_window(&self, draw: usize) -> bool {
+        let start = self.window_ends.len().checked_sub(2).map(|i| self.window_ends[i]);
+        self.is_slow(draw) && draw >= start.unwrap_or(self.slow_start)
+    }
+
+    /// Whether transition `draw` is the last of the last slow window.
+    pub fn ends_last_window(&self, draw: usize) -> bool {
+        self.window_ends.last() == Some(&(draw + 1))
+    }
+
     /// Whether transition `draw` is the last of warmup.
     pub fn ends_warmup(&self, draw: usize) -> bool {
         draw + 1 == self.warmup
@@ -75,6 +86,9 @@ mod tests {
         let schedule = Schedule::new(1000);
         assert_eq!(schedule.slow_start, 75);
         assert_eq!(schedule.window_ends, [100, 150, 250, 450, 950]);
+        let last: Vec<_> = (0..1000).filter(|&draw| schedule.is_in_last_window(draw)).collect();
+        assert_eq!((last[0], last[last.len() - 1], last.len()), (450, 949, 500));
+        assert!(schedule.ends_last_window(949) && !schedule.ends_last_window(449));
     }
 
     #[test]

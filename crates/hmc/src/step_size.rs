@@ -1,12 +1,6 @@
 //! The step size: a first guess, then dual averaging.
 
-use rand::Rng;
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    density::LogDensity,
-    hamiltonian::{Hamiltonian, Point},
-};
 
 /// Nesterov's dual averaging of the log step size towards a mean acceptance probability.
 ///
@@ -62,25 +56,19 @@ impl DualAveraging {
 /// Smallest step considered before giving up.
 const MIN_STEP: f64 = 1e-12;
 
-/// Doubles or halves `step` until the acceptance probability of a single step crosses `target`
-/// (Hoffman & Gelman 2014, algorithm 4). `start` is left as given apart from its momentum, `end` is
-/// work space. `Ok(None)` if no step down to 1e-12 is acceptable.
-pub fn first_step<D: LogDensity>(
-    dynamics: &mut Hamiltonian<D>,
-    start: &mut Point,
-    end: &mut Point,
+/// Doubles or halves `step` until the gain in energy of a single step from the present position, with
+/// a new momentum each time, crosses `threshold` (Hoffman & Gelman 2014, algorithm 4). `Ok(None)` if
+/// no step down to 1e-12 is acceptable.
+pub fn first_step<E>(
     step: f64,
-    target: f64,
-    rng: &mut impl Rng,
-) -> Result<Option<f64>, D::Error> {
-    let max_step = dynamics.integrator.max_step();
+    max_step: f64,
+    threshold: f64,
+    mut gain: impl FnMut(f64) -> Result<f64, E>,
+) -> Result<Option<f64>, E> {
     let mut step = step.min(max_step);
     let mut growing = None;
     loop {
-        start.refresh_momentum(rng);
-        end.copy_from(start);
-        let gain = start.energy() - dynamics.step(end, step)?;
-        let acceptable = gain > target.ln();
+        let acceptable = gain(step)? > threshold;
         match growing {
             None => growing = Some(acceptable),
             Some(growing) if growing != acceptable => return Ok(Some(step)),

@@ -4,7 +4,7 @@ const LANES: usize = 8;
 
 /// Sum of `term(i)` over `0..n`. The order of the additions depends on `n` only.
 #[inline(always)]
-fn sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
+pub fn sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
     let mut lanes = [0.0; LANES];
     let whole = n - n % LANES;
     for start in (0..whole).step_by(LANES) {
@@ -27,6 +27,17 @@ pub fn add_assign(target: &mut [f64], a: &[f64]) {
     for (t, &a) in target.iter_mut().zip(a) {
         *t += a;
     }
+}
+
+/// Scales `a` to unit length and returns what its length was; a length of zero or one that is not
+/// finite leaves it as it is.
+pub fn normalise(a: &mut [f64]) -> f64 {
+    let length = dot(a, a).sqrt();
+    if length > 0.0 && length.is_finite() {
+        let inverse = 1.0 / length;
+        a.iter_mut().for_each(|a| *a *= inverse);
+    }
+    length
 }
 
 /// Whether a stretch of trajectory whose momenta sum to `rho` turns back on itself, seen from

@@ -8,7 +8,7 @@ mod targets;
 
 use std::convert::Infallible;
 
-use hmc::{Integrator, Kernel, LogDensity, Settings, TrajectoryLength};
+use hmc::{Integrator, Kernel, LogDensity, Refreshment, Settings, TrajectoryLength};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use targets::sample;
@@ -85,8 +85,10 @@ const BOUND: f64 = 33.7;
 fn ranks_are_uniform() {
     let nuts = Kernel::Nuts { max_depth: 8 };
     let hmc = Kernel::Hmc { trajectory: TrajectoryLength::Time(1.5) };
-    for kernel in [nuts, hmc] {
-        for integrator in [Integrator::Leapfrog, Integrator::ExactNormal] {
+    let mams = Kernel::Mams { length: None, refreshment: Refreshment::RandomLength };
+    let langevin = Kernel::Mams { length: Some(1.5), refreshment: Refreshment::Langevin };
+    for kernel in [nuts, hmc, mams, langevin] {
+        for integrator in [Integrator::Leapfrog, Integrator::ExactNormal, Integrator::MinimalNorm] {
             let settings = Settings { warmup: 150, kernel, integrator, ..Settings::default() };
             let chi_squared = rank_chi_squared(&settings, PRIOR_SD_MEAN);
             assert!(

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use hmc::{
     Chain, Integrator, Kernel, LogDensity, MetricSettings, Phase, Settings, TrajectoryLength,
 };
-use targets::{Funnel, Normal, assert_mean, sample};
+use targets::{Funnel, Normal, assert_mean, mean_and_error, sample};
 
 /// Counts its evaluations.
 struct Counting<D> {
@@ -32,14 +32,20 @@ impl<D: LogDensity> LogDensity for Counting<D> {
 #[test]
 fn every_gradient_is_counted() {
     let trajectory = TrajectoryLength::Steps(4);
-    for kernel in [Kernel::default(), Kernel::Hmc { trajectory }] {
-        let settings = Settings { warmup: 100, kernel, ..Settings::default() };
+    let hmc = Settings { kernel: Kernel::Hmc { trajectory }, ..Settings::default() };
+    let thinned = Kernel::Mclmc { length: None, energy_variance: 5e-4, steps: 3 };
+    let leapfrog = Settings { integrator: Integrator::Leapfrog, ..Settings::mams() };
+    let mclmc = Settings { kernel: thinned, ..Settings::mclmc() };
+    for settings in [Settings::default(), hmc, Settings::mams(), leapfrog, mclmc] {
+        let per_step = u64::from(settings.integrator.gradients_per_step());
+        let settings = Settings { warmup: 100, ..settings };
         let target = Counting { inner: Normal::autoregressive(3, 0.9), evaluations: 0 };
         let mut chain = Chain::new(target, vec![0.1; 3], settings, 1, 0).unwrap();
         let mut sampling = 0;
         for _ in 0..200 {
             let draw = chain.advance().unwrap();
-            sampling += if draw.phase == Phase::Sampling { u64::from(draw.steps) } else { 0 };
+            let gradients = per_step * u64::from(draw.steps);
+            sampling += if draw.phase == Phase::Sampling { gradients } else { 0 };
         }
         let counted = chain.state().gradients();
         assert_eq!(counted.total(), chain.density_mut().evaluations);
@@ -75,6 +81,9 @@ fn costs_are_as_recorded() {
         ("autoregressive, dense", cost(autoregressive(), dense()), (4169, 3585, 0.503)),
         ("funnel, leapfrog", cost(funnel(), Settings::default()), (2836, 4229, 0.386)),
         ("funnel, exact", cost(funnel(), exact()), (2436, 3013, 0.635)),
+        ("normal, MAMS", cost(Normal::standard(100), Settings::mams()), (788, 1000, 1.372)),
+        ("autoregressive, MAMS", cost(autoregressive(), Settings::mams()), (2014, 8348, 0.476)),
+        ("normal, MCLMC", cost(Normal::standard(100), Settings::mclmc()), (612, 1000, 1.332)),
     ];
     let near = |found: f64, recorded: f64| (found / recorded - 1.0).abs() < 0.05;
     let mut changed = false;
@@ -84,6 +93,35 @@ fn costs_are_as_recorded() {
         changed |= !near(found.1 as f64, recorded.1 as f64) || !near(found.2, recorded.2);
     }
     assert!(!changed, "record the new costs if they are no worse");
+}
+
+#[test]
+fn a_dense_block_saves_gradients_per_effective_draw() {
+    // strongly correlated parameters in front of standard normal latents
+    let mut target = Normal::independent(vec![0.0; 40], &[1.0; 40]);
+    let front = Normal::autoregressive(6, 0.95).precision.unwrap();
+    let precision = target.precision.as_mut().unwrap();
+    for i in 0..36 {
+        precision[i / 6 * 40 + i % 6] = front[i];
+    }
+    let cost = |settings: &Settings, dense| {
+        let metric = MetricSettings { dense, adapted: Some(6) };
+        let settings = Settings { warmup: 600, metric, ..settings.clone() };
+        let (draws, chain) = sample(target.clone(), vec![0.5; 40], settings, 3000, (5, 0));
+        let effective = |i: usize| {
+            let (_, error) = mean_and_error(draws.iter().map(|q| q[i]));
+            1.0 / (error * error) // the variance is one
+        };
+        let worst = (0..6).map(effective).fold(f64::INFINITY, f64::min);
+        chain.state().gradients().sampling as f64 / worst
+    };
+    let hmc = Kernel::Hmc { trajectory: TrajectoryLength::Time(1.3) };
+    let hmc = Settings { kernel: hmc, ..Settings::default() };
+    for settings in [Settings::default(), hmc, Settings::mams(), Settings::mclmc()] {
+        let (diagonal, dense) = (cost(&settings, 0), cost(&settings, 6));
+        println!("{:?}: diagonal {diagonal:.0}, dense {dense:.0}", settings.kernel);
+        assert!(dense < 0.6 * diagonal, "{:?}: {dense} {diagonal}", settings.kernel);
+    }
 }
 
 /// Latents whose posterior is nearly their standard normal prior: independent normals with standard

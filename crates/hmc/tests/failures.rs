@@ -2,8 +2,8 @@
 
 mod targets;
 
-use hmc::{Chain, Error, Integrator, LogDensity, LogDensityError, Settings};
-use targets::{assert_mean, sample};
+use hmc::{Chain, Error, Integrator, Kernel, LogDensity, LogDensityError, Refreshment, Settings};
+use targets::{assert_mean, mean_and_error, sample};
 
 /// How evaluation fails at the edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,30 +69,49 @@ fn settings() -> Settings {
 
 #[test]
 fn recoverable_failures_are_divergences_and_keep_the_target() {
-    let run = |failure| {
-        let target = HalfNormal { edge: 0.0, failure };
-        let (draws, chain) = sample(target, vec![0.5, 0.0], settings(), 20_000, (1, 0));
-        (draws, chain.state().divergences())
-    };
-    let (draws, divergences) = run(Failure::Recoverable);
-    assert!(divergences > 1000, "{divergences}");
-    assert_mean(
-        "half normal",
-        draws.iter().map(|q| q[0]),
-        (2.0 / std::f64::consts::PI).sqrt(),
-        5.0,
-    );
-    assert_mean("square", draws.iter().map(|q| q[0] * q[0]), 1.0, 5.0);
-    for failure in [Failure::NanDensity, Failure::InfiniteDensity, Failure::NanGradient] {
-        assert!(run(failure) == (draws.clone(), divergences), "{failure:?}");
+    let langevin = Kernel::Mams { length: None, refreshment: Refreshment::Langevin };
+    let mams = Settings { warmup: 200, ..Settings::mams() };
+    let leapfrog = Settings { kernel: langevin, integrator: Integrator::Leapfrog, ..mams.clone() };
+    for settings in [settings(), mams, leapfrog] {
+        let run = |failure| {
+            let target = HalfNormal { edge: 0.0, failure };
+            let (draws, chain) = sample(target, vec![0.5, 0.0], settings.clone(), 20_000, (1, 0));
+            (draws, chain.state().divergences())
+        };
+        let (draws, divergences) = run(Failure::Recoverable);
+        assert!(divergences > 1000, "{divergences}");
+        assert_mean("half normal", draws.iter().map(|q| q[0]), MEAN, 5.0);
+        assert_mean("square", draws.iter().map(|q| q[0] * q[0]), 1.0, 5.0);
+        for failure in [Failure::NanDensity, Failure::InfiniteDensity, Failure::NanGradient] {
+            assert!(run(failure) == (draws.clone(), divergences), "{failure:?}");
+        }
     }
+}
+
+/// Mean of the half normal.
+const MEAN: f64 = 0.797_884_560_802_865_4;
+
+#[test]
+fn unadjusted_steps_beyond_the_edge_are_taken_back() {
+    let target = HalfNormal { edge: 0.0, failure: Failure::NanGradient };
+    let kernel = Kernel::Mclmc { length: Some(1.0), energy_variance: 1e-6, steps: 5 };
+    let settings = Settings { kernel, ..Settings::mclmc() };
+    let (draws, chain) = sample(target, vec![0.5, 0.0], settings, 40_000, (2, 0));
+    assert!(chain.state().divergences() > 100);
+    assert!(draws.iter().all(|q| q[0] > 0.0));
+    // a direction taken back keeps the target; what bias there is comes from the steps
+    let (mean, error) = mean_and_error(draws.iter().map(|q| q[0]));
+    assert!((mean - MEAN).abs() < 0.02 + 4.0 * error, "{mean} +- {error}");
+    let (square, error) = mean_and_error(draws.iter().map(|q| q[1] * q[1]));
+    assert!((square - 1.0).abs() < 0.02 + 4.0 * error, "{square} +- {error}");
 }
 
 #[test]
 fn fatal_failures_stop_the_chain_with_their_error() {
-    for integrator in [Integrator::Leapfrog, Integrator::ExactNormal] {
+    let exact = Settings { integrator: Integrator::ExactNormal, ..settings() };
+    for settings in [settings(), exact, Settings::mams(), Settings::mclmc()] {
         let target = HalfNormal { edge: -1.0, failure: Failure::Fatal };
-        let settings = Settings { integrator, initial_step: Some(0.3), ..settings() };
+        let settings = Settings { initial_step: Some(0.3), ..settings };
         let mut chain = Chain::new(target, vec![0.5, 0.0], settings, 1, 0).unwrap();
         let error = loop {
             match chain.advance() {

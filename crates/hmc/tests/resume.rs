@@ -3,8 +3,8 @@
 mod targets;
 
 use hmc::{
-    Chain, ChainState, Draw, Error, Integrator, Kernel, Metric, MetricSettings, Settings,
-    TrajectoryLength,
+    Chain, ChainState, Draw, Error, Integrator, Kernel, Metric, MetricSettings, Refreshment,
+    Settings, TrajectoryLength,
 };
 use targets::Normal;
 
@@ -18,7 +18,22 @@ fn settings() -> Vec<Settings> {
     let trajectory = TrajectoryLength::Time(1.5);
     let hmc = Settings { kernel: Kernel::Hmc { trajectory }, ..nuts.clone() };
     let unadapted = Settings { warmup: 0, initial_step: Some(0.3), ..nuts.clone() };
-    vec![nuts, dense, hmc, unadapted]
+    let mams = Settings { warmup: 60, ..Settings::mams() };
+    let refreshment = Refreshment::Langevin;
+    let langevin = Settings {
+        kernel: Kernel::Mams { length: Some(1.2), refreshment },
+        metric: MetricSettings { dense: 2, adapted: Some(3) },
+        ..mams.clone()
+    };
+    let mclmc = Settings { warmup: 60, jitter: 0.1, ..Settings::mclmc() };
+    let thinned = Settings {
+        kernel: Kernel::Mclmc { length: None, energy_variance: 1e-3, steps: 3 },
+        integrator: Integrator::ExactNormal,
+        metric: MetricSettings { dense: 2, adapted: Some(3) },
+        ..mclmc.clone()
+    };
+    let unadapted_mclmc = Settings { warmup: 0, initial_step: Some(0.3), ..mclmc.clone() };
+    vec![nuts, dense, hmc, unadapted, mams, langevin, mclmc, thinned, unadapted_mclmc]
 }
 
 fn target() -> Normal {
@@ -95,6 +110,19 @@ fn a_state_that_does_not_fit_is_refused() {
     let error = tampered("\"jitter\":0.1", "\"jitter\":2.0");
     assert!(matches!(error, Error::Setting { field: "jitter", .. }), "{error}");
     assert!(serde_json::from_str::<ChainState>("{}").is_err());
+
+    // a direction that is none, and a microcanonical state for another kernel
+    let state = chain(&Settings::mclmc()).state().clone();
+    let mut json: serde_json::Value = serde_json::to_value(&state).unwrap();
+    let refused = |json: &serde_json::Value| {
+        let state = serde_json::from_value(json.clone()).unwrap();
+        matches!(Chain::resume(target(), state), Err(Error::State { .. }))
+    };
+    assert!(!refused(&json));
+    json["microcanonical"]["unadjusted"]["direction"][0] = 2.0.into();
+    assert!(refused(&json));
+    json["microcanonical"] = serde_json::Value::Null;
+    assert!(refused(&json));
 }
 
 #[test]

@@ -70,7 +70,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         warmup: arguments.sampler.warmup as usize,
         draws: arguments.sampler.draws as usize,
         max_depth: arguments.sampler.max_depth,
-        ..SamplerConfig::default()
+        sampler: arguments.sampler.sampler,
+        target_accept: arguments.sampler.sampler.target_accept(),
     };
     let (method, seed, folder) = (arguments.method, arguments.seed, &arguments.out);
     let study = Study::open(folder, arguments.resume.fresh)?;
@@ -101,10 +102,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         facts: vec![
             ("survey".into(), survey.name.clone()),
             ("map".into(), format!("{} bins of {npix} x {npix} pixels", shape[0])),
+            ("sampler".into(), config.sampler.name().into()),
             ("seed".into(), seed.to_string()),
             ("version".into(), env!("CARGO_PKG_VERSION").into()),
             ("machine".into(), machine()),
         ],
+        sampler: config.sampler,
         prior: prior.clone(),
         map_size_deg: survey.map_size_deg,
         truth: None,

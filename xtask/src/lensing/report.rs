@@ -16,6 +16,7 @@ use crate::prior::{DIM, Prior};
 use crate::report::posterior::{Sampled, posterior_section};
 use crate::report::references::{bibliography, select};
 use crate::report::{Figure, Report, Section, Table};
+use crate::sampling::Sampler;
 
 /// Where the results lie that a report is drawn from; kept as `study.json` beside it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -26,6 +27,9 @@ pub struct ReportInputs {
     pub subtitle: String,
     /// What identifies the run.
     pub facts: Vec<(String, String)>,
+    /// How the posteriors were sampled.
+    #[serde(default)]
+    pub sampler: Sampler,
     /// The prior.
     pub prior: Prior,
     /// Side of the map in degrees.
@@ -76,7 +80,12 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     for posterior in &posteriors {
         sections.push(posterior.chain_section(&parameters)?);
     }
-    let keys = [
+    let sampler: &[&str] = match inputs.sampler {
+        Sampler::Nuts => &["hoffman2014", "betancourt2017"],
+        Sampler::Mams => &["robnik2023", "robnik2025"],
+        Sampler::Mclmc => &["robnik2023"],
+    };
+    let mut keys = vec![
         "zeghal2025",
         "zeghal2022",
         "lanzieri2025",
@@ -85,12 +94,11 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         "takahashi2012",
         "hilbert2011",
         "friedrich2020",
-        "hoffman2014",
-        "betancourt2017",
         "shahbaba2014",
         "vehtari2021",
         "lopezpaz2017",
     ];
+    keys.extend(sampler);
     let report = Report {
         title: inputs.title.clone(),
         subtitle: inputs.subtitle.clone(),

@@ -97,6 +97,7 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
             ("machine".into(), machine()),
             ("wall time".into(), format!("{seconds:.0} s in all tasks")),
         ],
+        sampler: profile.full_field.sampler,
         prior: prior.clone(),
         map_size_deg: survey.map_size_deg,
         truth: Some(theta),

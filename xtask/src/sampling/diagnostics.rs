@@ -20,6 +20,9 @@ const R_HAT: f64 = 1.01;
 /// Effective draws that posterior summaries need at least (same source).
 const ESS: f64 = 400.0;
 
+/// Energy error of a step of the unadjusted sampler above which its bias shows.
+const ENERGY_ERROR: f64 = 0.25;
+
 /// What there is to know about a run of chains; written as `diagnostics.json`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Diagnostics {
@@ -62,8 +65,11 @@ pub struct ChainDiagnostics {
     pub health: hmc::Health,
     /// Step size after warm-up.
     pub step_size: f64,
-    /// Mean depth of the trees of the draws.
+    /// Mean depth of the trees of the draws; 0 of samplers without trees.
     pub mean_depth: f64,
+    /// Root mean square energy error of a step, the measure of bias of the unadjusted sampler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_error: Option<f64>,
 }
 
 impl Sampled {
@@ -80,15 +86,16 @@ impl Sampled {
         };
         let chains: Vec<ChainDiagnostics> = examine(&self.records)
             .into_iter()
-            .zip(self.records.iter().zip(&self.step_sizes))
-            .map(|(health, (record, &step_size))| {
+            .zip(self.records.iter().zip(&self.step_sizes).zip(&self.energy_errors))
+            .map(|(health, ((record, &step_size), &energy_error))| {
                 let depths: Vec<f64> = record
                     .draws
                     .iter()
                     .filter(|draw| draw.phase == Phase::Sampling)
                     .map(|draw| f64::from(draw.depth))
                     .collect();
-                ChainDiagnostics { health, step_size, mean_depth: metrics::mean(&depths) }
+                let mean_depth = metrics::mean(&depths);
+                ChainDiagnostics { health, step_size, mean_depth, energy_error }
             })
             .collect();
         let slowest = parameters.iter().map(|p| p.ess_bulk).fold(f64::INFINITY, f64::min);
@@ -153,6 +160,13 @@ fn warnings(
                 chain.step_size
             ));
         }
+    }
+    let error = chains.iter().filter_map(|chain| chain.energy_error).fold(0.0, f64::max);
+    if error > ENERGY_ERROR {
+        warnings.push(format!(
+            "the sampler is not adjusted and its steps have energy errors of {error:.2}, above \
+             {ENERGY_ERROR}: the draws are biased"
+        ));
     }
     for parameter in parameters {
         let ParameterSummary { name, r_hat, ess_bulk, ess_tail, .. } = parameter;
