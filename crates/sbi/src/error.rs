@@ -94,6 +94,17 @@ pub enum Error {
         /// The number given.
         found: usize,
     },
+    /// An observable is always the same, so that it has no density.
+    #[error(
+        "observable {observable} is {value} in all simulations: it has no density and tells \
+         nothing; leave it out, or estimate the posterior or the ratio"
+    )]
+    Constant {
+        /// Index of the observable.
+        observable: usize,
+        /// Its value.
+        value: f64,
+    },
     /// Scores are wanted, and the simulations have none.
     #[error("the simulations have no scores: use a simulator that returns them, or learn without")]
     NoScores,
@@ -156,6 +167,20 @@ pub enum Error {
         chains: usize,
         /// Why the first of them failed.
         reason: String,
+    },
+    /// The density of a posterior has no maximum that could be found.
+    #[error(
+        "after {evaluations} densities the posterior's density still rises, by {gain:.1e} with the \
+         last step of {step:.1e} posterior widths: allow more evaluations, or train a smoother \
+         network"
+    )]
+    Maximum {
+        /// Densities and gradients evaluated.
+        evaluations: u64,
+        /// What the last step gained in log density.
+        gain: f64,
+        /// Its length, in units of the draws' spread.
+        step: f64,
     },
     /// Sampling cannot be done.
     #[error("sampling failed: {0}")]

@@ -2,6 +2,7 @@
 
 mod convergence;
 mod direct;
+mod maximum;
 mod mcmc;
 mod moments;
 mod rendezvous;
@@ -20,6 +21,7 @@ use crate::estimator::Estimator;
 use crate::network::Network;
 use crate::table::table;
 
+pub use maximum::{MapSettings, Maximum};
 pub use settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
 
 /// Points evaluated at a time.
@@ -210,6 +212,45 @@ impl<'a> Posterior<'a> {
         } else {
             mcmc::sample(self, count, seed, settings, observer)
         }
+    }
+
+    /// The maximum of the density, with the default settings; it depends on `seed` only, by which
+    /// the draws that are climbed from are made.
+    ///
+    /// # Errors
+    /// As [`Posterior::map_with`].
+    pub fn map(&self, seed: u64) -> Result<Maximum> {
+        let mut observer = |_: &SampleProgress| ControlFlow::Continue(());
+        self.map_with(seed, &MapSettings::default(), &mut observer)
+    }
+
+    /// The maximum of the density *of the parameters* (MAP), `max_theta ln q(theta | x)`.
+    ///
+    /// This is not where the density of the prior's normal coordinates, in which networks and
+    /// chains work, is largest: `ln q(theta | x) = ln q(u | x) - ln |d theta / d u|`. It depends on
+    /// the choice of parameters, and says nothing of the mass around it.
+    ///
+    /// L-BFGS climbs from the highest of several draws; a search that needs no gradient, among
+    /// points around the top, then climbs what is left and makes sure that nothing around is
+    /// higher: densities of splines and of networks with ReLU have kinks, where gradients do not
+    /// vanish. All of it moves in coordinates without edges, so that the result lies within the
+    /// prior; of a density that rises towards an edge it comes within a small part of the
+    /// posterior's width.
+    ///
+    /// *When to use.* A point to start from, to plot or to compare with other maxima.
+    /// *When not.* As an estimate: means and medians of draws are more stable, the more so the more
+    /// parameters there are. Of modes of similar height one is found.
+    ///
+    /// # Errors
+    /// [`Error::Maximum`] when the density still rises after all evaluations; those of
+    /// [`Posterior::sample_with`]; if a setting is out of its domain.
+    pub fn map_with(
+        &self,
+        seed: u64,
+        settings: &MapSettings,
+        observer: &mut SampleObserver<'_>,
+    ) -> Result<Maximum> {
+        maximum::find(self, seed, settings, observer)
     }
 
     /// True if draws come from the networks themselves, independent of each other.

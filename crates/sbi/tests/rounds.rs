@@ -11,11 +11,14 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use sbi::prior::{Marginal, Prior};
 use sbi::rounds::{
-    Method, Rounds, RoundsSettings, RunPlan, SnleSettings, SnpeSettings, TsnpeSettings,
+    Method, Rounds, RoundsSettings, RunPlan, SnleSettings, SnpeSettings, SnreSettings,
+    TsnpeSettings,
 };
 use sbi::simulations::Policy;
 use sbi::simulator::{self, Simulator};
-use sbi::{Coordinates, Family, FitProgress, Fitting, NleSettings, NpeSettings};
+use sbi::{
+    Coordinates, Family, FitProgress, Fitting, NleSettings, NpeSettings, NreSettings, RatioLoss,
+};
 
 fn network(family: Family) -> NpeSettings {
     let mut settings = NpeSettings::default();
@@ -46,6 +49,13 @@ fn tsnpe(npe: NpeSettings) -> RoundsSettings {
 fn snle(npe: NpeSettings) -> RoundsSettings {
     let nle = NleSettings { flow: npe.flow, fit: npe.fit, score: None };
     RoundsSettings::new(Method::Snle(SnleSettings { nle, ..SnleSettings::default() }))
+}
+
+fn snre(loss: RatioLoss) -> RoundsSettings {
+    let mut nre = NreSettings { loss, ..NreSettings::default() };
+    nre.ratio.activation = flows::Activation::Silu;
+    nre.fit.training.max_steps = 2000;
+    RoundsSettings::new(Method::Snre(SnreSettings { nre, ..SnreSettings::default() }))
 }
 
 fn plan(rounds: usize, simulations: usize) -> RunPlan {
@@ -114,6 +124,8 @@ fn rounds_come_closer_than_one_round() {
         (snpe(network(Family::Affine)), false),
         (tsnpe(network(Family::Affine)), false),
         (snle(network(Family::Affine)), true),
+        (snre(RatioLoss::default()), false),
+        (snre(RatioLoss::NreB), false),
     ];
     for (settings, by_likelihood) in methods {
         let mut rounds = Rounds::new(&prior, &LINEAR_OBSERVATION, settings).unwrap();
@@ -202,6 +214,7 @@ fn both_moons_stay() {
         snpe(network(Family::AutoregressiveSpline)),
         tsnpe(network(Family::AutoregressiveSpline)),
         snle(network(Family::AutoregressiveSpline)),
+        snre(RatioLoss::default()),
     ] {
         let mut rounds = Rounds::new(&prior, &[0.0, 0.0], settings).unwrap();
         run(&mut rounds, &simulator, &plan(3, 500));
