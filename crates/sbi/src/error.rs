@@ -110,8 +110,9 @@ pub enum Error {
     NoScores,
     /// A posterior lies almost entirely outside the support of the prior.
     #[error(
-        "only {accepted} of {proposed} draws lie within the prior (leakage {:.4}): estimate the \
-         posterior in the prior's normal coordinates, or simulate more near this observation",
+        "only {accepted} of {proposed} draws lie within the prior (leakage {:.4}): is the \
+         observation far outside the simulations (largest deviation {deviation:.1} standard units)? \
+         Simulate more near it, or estimate the posterior in the prior's normal coordinates",
         1.0 - *accepted as f64 / *proposed as f64
     )]
     Leakage {
@@ -119,6 +120,8 @@ pub enum Error {
         accepted: usize,
         /// Draws made.
         proposed: usize,
+        /// Largest standardised deviation of the observation.
+        deviation: f64,
     },
     /// Nowhere that was looked at is the density finite.
     #[error(

@@ -234,8 +234,7 @@ impl<'a> Posterior<'a> {
     /// points around the top, then climbs what is left and makes sure that nothing around is
     /// higher: densities of splines and of networks with ReLU have kinks, where gradients do not
     /// vanish. All of it moves in coordinates without edges, so that the result lies within the
-    /// prior; of a density that rises towards an edge it comes within a small part of the
-    /// posterior's width.
+    /// prior, if close to an edge where the density rises towards it ([`Maximum::at_edge`]).
     ///
     /// *When to use.* A point to start from, to plot or to compare with other maxima.
     /// *When not.* As an estimate: means and medians of draws are more stable, the more so the more

@@ -351,7 +351,7 @@ fn leakage(posterior: &Posterior<'_>) -> Result<Option<f64>> {
     }
     match posterior.sample(LEAKAGE_DRAWS, 0) {
         Ok(draws) => Ok(Some(draws.sampling.leakage())),
-        Err(Error::Leakage { accepted, proposed }) => {
+        Err(Error::Leakage { accepted, proposed, .. }) => {
             Ok(Some(1.0 - accepted as f64 / proposed as f64))
         }
         Err(error) => Err(error),

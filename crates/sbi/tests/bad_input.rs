@@ -224,7 +224,8 @@ fn observations_far_outside_the_simulations() {
                     println!("{method} at {x:e}: {error}");
                     assert!(matches!(
                         error,
-                        Error::NoMass { .. }
+                        Error::Leakage { .. }
+                            | Error::NoMass { .. }
                             | Error::Unreached { .. }
                             | Error::Stuck { .. }
                             | Error::Budget { .. }

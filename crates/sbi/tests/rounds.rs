@@ -121,13 +121,13 @@ fn divergence_from_exact(theta: &Array2<f64>) -> f64 {
 fn rounds_come_closer_than_one_round() {
     let (prior, simulator) = linear();
     let methods = [
-        (snpe(network(Family::Affine)), false),
-        (tsnpe(network(Family::Affine)), false),
-        (snle(network(Family::Affine)), true),
-        (snre(RatioLoss::default()), false),
-        (snre(RatioLoss::NreB), false),
+        (snpe(network(Family::Affine)), false, 0.05),
+        (tsnpe(network(Family::Affine)), false, 0.05),
+        (snle(network(Family::Affine)), true, 0.05),
+        (snre(RatioLoss::default()), false, 0.1),
+        (snre(RatioLoss::NreB), false, 0.1),
     ];
-    for (settings, by_likelihood) in methods {
+    for (settings, by_likelihood, close) in methods {
         let mut rounds = Rounds::new(&prior, &LINEAR_OBSERVATION, settings).unwrap();
         let mut after = Vec::new();
         for count in 1..=3 {
@@ -140,7 +140,7 @@ fn rounds_come_closer_than_one_round() {
         if !by_likelihood {
             assert!(after[2] < 0.7 * after[0], "{after:?}");
         }
-        assert!(after[2] < 0.05, "{after:?}");
+        assert!(after[2] < close, "{after:?}");
         assert_eq!(rounds.estimator().unwrap().simulator_calls(), 1500);
         let leakage = rounds.posterior().unwrap().sample(1, 1).unwrap().sampling.leakage();
         assert_eq!(leakage, 0.0);

@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 
 /// Largest normal coordinate that is looked at: beyond it lies less than 1e-15 of the prior.
 const FARTHEST: f64 = 8.0;
-/// Normal coordinate beyond which a parameter counts as being at an edge: a thousandth of the
-/// prior is outside.
-const AT_EDGE: f64 = 3.09;
+/// Normal coordinate beyond which a parameter counts as being at an edge: a hundredth of the prior
+/// is outside.
+const AT_EDGE: f64 = 2.326;
 /// Least distance of the starts of climbs, in units of the spread of each coordinate.
 const APART: f64 = 0.3;
 /// Random directions of each step of the search, besides those of the axes.
@@ -82,8 +82,8 @@ pub struct Maximum {
     pub theta: Vec<f64>,
     /// Log density of the parameters there, as [`Posterior::log_prob`] gives it.
     pub log_prob: f64,
-    /// Indices of parameters that lie in the last thousandth of the prior before an edge of its
-    /// support: there the density may still rise.
+    /// Indices of parameters that lie in the last hundredth of the prior before an edge of its
+    /// support, where networks that work in normal coordinates resolve nothing any more.
     pub at_edge: Vec<usize>,
     /// Densities and gradients evaluated after sampling.
     pub evaluations: u64,
