@@ -141,7 +141,8 @@ impl<'a> Posterior<'a> {
     /// leakage), up to a constant for those that estimate likelihoods or ratios.
     ///
     /// # Errors
-    /// If the number of parameters is another, or the device fails.
+    /// If the number of parameters is another, a density is NaN (the observation is then far outside
+    /// the simulations), or the device fails.
     pub fn log_prob(&self, theta: ArrayView2<f64>) -> Result<Vec<f64>> {
         let Estimator { prior, coordinates, .. } = self.estimator;
         if theta.ncols() != prior.dim() {
@@ -165,13 +166,14 @@ impl<'a> Posterior<'a> {
             }
         }
         let mut inside = self.log_densities(&u)?.into_iter();
-        Ok(jacobians
+        let values: Vec<f64> = jacobians
             .into_iter()
             .map(|jacobian| match jacobian {
                 Some(jacobian) => inside.next().map_or(f64::NAN, |value| value - jacobian),
                 None => f64::NEG_INFINITY,
             })
-            .collect())
+            .collect();
+        require_numbers(values)
     }
 
     /// Largest deviation of the observation from the simulations that the networks have seen, in
@@ -260,6 +262,16 @@ impl<'a> Posterior<'a> {
     /// That no density is finite at `tried` points.
     pub(crate) fn no_mass(&self, tried: usize) -> Error {
         Error::NoMass { tried, deviation: self.largest_deviation() }
+    }
+}
+
+/// Refuses log densities of rows that are NaN, which networks far outside their data may give.
+pub(crate) fn require_numbers(values: Vec<f64>) -> Result<Vec<f64>> {
+    match values.iter().position(|value| value.is_nan()) {
+        Some(index) => {
+            Err(Error::NotFinite { what: "log density of row".into(), index, value: f64::NAN })
+        }
+        None => Ok(values),
     }
 }
 
