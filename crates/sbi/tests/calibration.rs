@@ -210,7 +210,7 @@ fn rounds_are_calibrated() {
         return;
     }
     let (device, quiet) = (Device::flex(), |_| ControlFlow::Continue(()));
-    for name in ["gaussian-linear", "two-moons"] {
+    for name in ["two-moons", "gaussian-linear"] {
         let task = tasks::find(name).unwrap();
         let task = task.as_ref();
         let mut npe = npe_settings(task, 500);
@@ -275,7 +275,7 @@ fn require_best_weight_no_worse(task: &dyn Task, what: &str) {
             _ => nle(prior, &set, &likelihood, fitting),
         })
     };
-    let weights = [0.0, 1e-4, 1e-3, 1e-2];
+    let weights = [0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2];
     let estimators = weights.map(learn);
     let chosen = estimators.each_ref().map(|estimator| {
         let losses = losses(estimator, &choice);
@@ -290,7 +290,7 @@ fn require_best_weight_no_worse(task: &dyn Task, what: &str) {
         task.name(),
         weights[best]
     );
-    assert!(gain > -3.0 * error, "{gain} +- {error}");
+    assert!(gain >= -3.0 * error, "{gain} +- {error}");
 }
 
 #[test]
