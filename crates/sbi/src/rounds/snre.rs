@@ -15,9 +15,9 @@
 //! *When to use.* One observation with many observables or awkward ones, and a posterior much
 //! narrower than the prior: what makes ratios hard to learn in one round, their range, shrinks with
 //! every round.
-//! *When not.* Few observables: [`Method::Snle`](super::Method::Snle) needs fewer simulations. (On
-//! six summaries of weak-lensing maps, Zeghal et al. 2024, arXiv:2409.17975, publish classifier
-//! accuracies of 0.67 for five rounds of this method with 2000 simulations, 0.59 for likelihoods.)
+//! *When not.* Few observables: [`Method::Snle`](super::Method::Snle) needs fewer simulations. (For
+//! six summaries, Zeghal et al. 2024, arXiv:2409.17975, publish classifier accuracies against the
+//! truth of 0.67 for five rounds of this method with 2000 simulations, 0.59 for likelihoods.)
 //! Scores cannot be used. Every round samples by MCMC.
 //!
 //! # References
