@@ -12,6 +12,7 @@ mod lensing;
 mod machine;
 mod plot;
 mod prior;
+mod profiles;
 mod progress;
 mod published;
 mod report;

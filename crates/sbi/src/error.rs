@@ -94,13 +94,25 @@ pub enum Error {
         /// The number given.
         found: usize,
     },
+    /// An observable is always the same, so that it has no density.
+    #[error(
+        "observable {observable} is {value} in all simulations: it has no density and tells \
+         nothing; leave it out, or estimate the posterior or the ratio"
+    )]
+    Constant {
+        /// Index of the observable.
+        observable: usize,
+        /// Its value.
+        value: f64,
+    },
     /// Scores are wanted, and the simulations have none.
     #[error("the simulations have no scores: use a simulator that returns them, or learn without")]
     NoScores,
     /// A posterior lies almost entirely outside the support of the prior.
     #[error(
-        "only {accepted} of {proposed} draws lie within the prior (leakage {:.4}): estimate the \
-         posterior in the prior's normal coordinates, or simulate more near this observation",
+        "only {accepted} of {proposed} draws lie within the prior (leakage {:.4}): is the \
+         observation far outside the simulations (largest deviation {deviation:.1} standard units)? \
+         Simulate more near it, or estimate the posterior in the prior's normal coordinates",
         1.0 - *accepted as f64 / *proposed as f64
     )]
     Leakage {
@@ -108,6 +120,8 @@ pub enum Error {
         accepted: usize,
         /// Draws made.
         proposed: usize,
+        /// Largest standardised deviation of the observation.
+        deviation: f64,
     },
     /// Nowhere that was looked at is the density finite.
     #[error(
@@ -156,6 +170,20 @@ pub enum Error {
         chains: usize,
         /// Why the first of them failed.
         reason: String,
+    },
+    /// The density of a posterior has no maximum that could be found.
+    #[error(
+        "after {evaluations} densities the posterior's density still rises, by {gain:.1e} with the \
+         last step of {step:.1e} posterior widths: allow more evaluations, or train a smoother \
+         network"
+    )]
+    Maximum {
+        /// Densities and gradients evaluated.
+        evaluations: u64,
+        /// What the last step gained in log density.
+        gain: f64,
+        /// Its length, in units of the draws' spread.
+        step: f64,
     },
     /// Sampling cannot be done.
     #[error("sampling failed: {0}")]

@@ -100,7 +100,8 @@ impl Estimator {
     /// Reads what [`Estimator::save`] stored; densities are those they were, to the last bit.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, of another kind or of a later schema.
+    /// If the file cannot be read, is damaged, of another kind or of a later schema, or holds networks
+    /// that do not fit each other, the prior or the units.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let WeightFile { header, weights } = WeightFile::<Header>::read(path, KIND, SCHEMA)?;
         let damaged = |reason: String| Error::File { path: path.to_path_buf(), reason };
@@ -118,8 +119,25 @@ impl Estimator {
             })
             .collect::<Result<Vec<_>>>()
             .map_err(|error| damaged(error.to_string()))?;
-        if networks.is_empty() {
+        let Some(first) = networks.first() else {
             return Err(damaged("it holds no network".into()));
+        };
+        let expected = [header.prior.dim(), header.observables.len()];
+        for (index, network) in networks.iter().enumerate() {
+            if std::mem::discriminant(network) != std::mem::discriminant(first) {
+                return Err(damaged(format!(
+                    "network {index} estimates a {}, network 0 a {}: an ensemble is of one kind",
+                    network.estimates(),
+                    first.estimates()
+                )));
+            }
+            if network.shape() != expected {
+                return Err(damaged(format!(
+                    "network {index} is of {:?} parameters and observables, prior and units are of \
+                     {expected:?}",
+                    network.shape()
+                )));
+            }
         }
         Ok(Self {
             prior: header.prior,

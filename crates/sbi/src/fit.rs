@@ -84,6 +84,15 @@ impl Default for FitSettings {
 }
 
 impl FitSettings {
+    /// Refuses an ensemble without members.
+    pub(crate) fn require_members(&self) -> Result<()> {
+        if self.members > 0 {
+            return Ok(());
+        }
+        let (value, expected) = ("0".into(), "at least 1".into());
+        Err(Error::Setting { field: "members", value, expected })
+    }
+
     /// The seed of each member of the ensemble.
     pub(crate) fn seeds(&self) -> impl Iterator<Item = u64> {
         let first = self.training.seed;
@@ -114,17 +123,6 @@ pub struct Fitting<'a> {
 }
 
 impl Fitting<'_> {
-    /// Trains each member of an ensemble; `init` makes a network from a seed.
-    pub(crate) fn ensemble<O: Objective>(
-        &mut self,
-        objective: &O,
-        settings: &FitSettings,
-        init: impl Fn(u64) -> Result<O::Model>,
-    ) -> Result<Vec<Trained<O::Model>>> {
-        let models = settings.seeds().map(init).collect::<Result<Vec<_>>>()?;
-        self.train(objective, settings, models)
-    }
-
     /// Trains each member of an ensemble from the weights it has.
     pub(crate) fn train<O: Objective>(
         &mut self,
@@ -133,10 +131,6 @@ impl Fitting<'_> {
         models: Vec<O::Model>,
     ) -> Result<Vec<Trained<O::Model>>> {
         let members = models.len();
-        if members == 0 {
-            let (value, expected) = ("0".into(), "at least 1".into());
-            return Err(Error::Setting { field: "members", value, expected });
-        }
         let each = models.into_iter().zip(settings.seeds()).enumerate();
         each.map(|(member, (model, seed))| {
             let training = TrainingSettings { seed, ..settings.training.clone() };

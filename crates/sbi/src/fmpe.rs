@@ -40,12 +40,12 @@ use autodiff::tensor::Var;
 use crate::coordinates::Coordinates;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
-use crate::fit::{FitSettings, Fitting, check_set};
+use crate::fit::{FitSettings, Fitting};
 use crate::network::Network;
-use crate::observables::Observables;
 use crate::prior::Prior;
+use crate::setup::{Kind, Problem};
 use crate::simulations::Simulations;
-use crate::table::{coordinates_of_set, encoded_observables, pick, table};
+use crate::table::{pick, table};
 use crate::vector_field::{VectorField, VectorFieldSettings};
 
 /// Settings of flow matching posterior estimation.
@@ -94,38 +94,32 @@ pub fn fmpe(
     settings: &FmpeSettings,
     fitting: &mut Fitting<'_>,
 ) -> Result<Estimator> {
-    check_set(simulations, prior.dim())?;
     if !(settings.time_power.is_finite() && settings.time_power > -1.0) {
         let (value, expected) = (settings.time_power.to_string(), "a number above -1".into());
         return Err(Error::Setting { field: "time_power", value, expected });
     }
-    let observables = Observables::fit(simulations.x(), settings.fit.scaling)?;
-    let coordinates = settings.coordinates;
-    let u = coordinates_of_set(simulations, prior, coordinates)?;
     let (dim, device) = (prior.dim(), fitting.device.clone());
-    let target = Standardiser::fit("parameters", &u, dim, Scaling::MeanSd)?;
-    let x: Vec<f64> = target.encode("parameters", &u)?.into_iter().map(f64::from).collect();
-    let y = encoded_observables(simulations, &observables)?;
+    let FmpeSettings { fit, coordinates, .. } = settings;
+    let problem = Problem { prior, simulations, coordinates: *coordinates, fit, start: None };
+    let kind = Kind {
+        wrap: Network::VectorField,
+        unwrap: |network| match network {
+            Network::VectorField(field) => Some(field),
+            _ => None,
+        },
+    };
+    let setup = problem.set_up(&kind, |u, observables, seed| {
+        let target = Standardiser::fit("parameters", u, dim, Scaling::MeanSd)?;
+        VectorField::new(&settings.field, target, observables, seed, &device)
+    })?;
+    let x = setup.models[0].target().encode("parameters", &setup.u)?;
+    let x: Vec<f64> = x.into_iter().map(f64::from).collect();
     let objective = Matching {
         target: table(&x, dim, &device),
-        context: table(&y, observables.len(), &device),
+        context: table(&setup.y, simulations.observables(), &device),
         time_power: settings.time_power,
     };
-    let init =
-        |seed| VectorField::new(&settings.field, target.clone(), observables.len(), seed, &device);
-    let members = fitting.ensemble(&objective, &settings.fit, init)?;
-    let (networks, reports) = members
-        .into_iter()
-        .map(|member| (Network::VectorField(member.model), member.report))
-        .unzip();
-    Ok(Estimator {
-        prior: prior.clone(),
-        coordinates,
-        observables,
-        networks,
-        reports,
-        simulator_calls: simulations.calls(),
-    })
+    setup.train(&objective, fitting)
 }
 
 /// The loss of a velocity over simulations.

@@ -5,6 +5,7 @@ mod error;
 mod estimator;
 mod fit;
 mod fmpe;
+pub mod marginal_score;
 mod network;
 mod nle;
 mod npe;
@@ -17,6 +18,7 @@ pub mod prior;
 mod ratio;
 pub mod rounds;
 mod score;
+mod setup;
 pub mod simulations;
 pub mod simulator;
 mod table;
@@ -33,7 +35,8 @@ pub use npe::{NpeSettings, npe};
 pub use nre::{NreSettings, RatioLoss, nre};
 pub use observables::Observables;
 pub use posterior::{
-    Draws, Posterior, SampleObserver, SampleProgress, SampleSettings, SampleStage, Sampling,
+    Draws, MapSettings, Maximum, Posterior, SampleObserver, SampleProgress, SampleSettings,
+    SampleStage, Sampling,
 };
 pub use ratio::RatioSettings;
 pub use score::{ScoreTerm, ScoreUnits};

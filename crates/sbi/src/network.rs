@@ -48,6 +48,16 @@ impl Network {
         }
     }
 
+    /// What it estimates.
+    pub fn estimates(&self) -> &'static str {
+        match self {
+            Self::Posterior(_) => "posterior",
+            Self::Likelihood(_) => "likelihood",
+            Self::VectorField(_) => "velocity",
+            Self::Ratio(_) => "ratio",
+        }
+    }
+
     /// Its weights by name.
     pub fn weights(&self) -> Result<Vec<Weight>> {
         Ok(match self {
@@ -55,6 +65,16 @@ impl Network {
             Self::VectorField(field) => named_weights(field)?,
             Self::Ratio(ratio) => named_weights(ratio)?,
         })
+    }
+
+    /// Numbers of parameters and observables that it is of.
+    pub fn shape(&self) -> [usize; 2] {
+        match self {
+            Self::Posterior(flow) => [flow.target().features(), flow.context().features()],
+            Self::Likelihood(flow) => [flow.context().features(), flow.target().features()],
+            Self::VectorField(field) => field.shape(),
+            Self::Ratio(ratio) => ratio.shape(),
+        }
     }
 
     /// The device of its weights.

@@ -16,15 +16,15 @@ use flows::{Score, Standardiser};
 use serde::{Deserialize, Serialize};
 
 use crate::coordinates::Coordinates;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::estimator::Estimator;
-use crate::fit::{FitSettings, Fitting, FlowSettings, check_set};
+use crate::fit::{FitSettings, Fitting, FlowSettings};
 use crate::network::Network;
-use crate::observables::Observables;
 use crate::prior::Prior;
-use crate::score::{FlowObjective, ScoreTable, ScoreTerm, scores_in_coordinates};
+use crate::score::{FlowObjective, ScoreTable, ScoreTerm};
+use crate::setup::{Kind, Problem};
 use crate::simulations::Simulations;
-use crate::table::{coordinates_of_set, encoded_observables, table};
+use crate::table::table;
 
 /// Settings of neural likelihood estimation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,7 +43,8 @@ pub struct NleSettings {
 ///
 /// # Errors
 /// If a setting is out of its domain, the simulations do not fit the prior or are too few, a score
-/// is wanted and there is none, or the training fails or is stopped.
+/// is wanted and there is none, or the training fails or is stopped; [`Error::Constant`] if an
+/// observable is the same in all simulations.
 pub fn nle(
     prior: &Prior,
     simulations: &Simulations,
@@ -61,55 +62,37 @@ pub(crate) fn nle_from(
     start: Option<&Estimator>,
     fitting: &mut Fitting<'_>,
 ) -> Result<Estimator> {
-    check_set(simulations, prior.dim())?;
-    let observables = match start {
-        Some(start) => start.observables.clone(),
-        None => Observables::fit(simulations.x(), settings.fit.scaling)?,
-    };
-    let coordinates = Coordinates::Normal;
-    let (dim, count) = (prior.dim(), observables.len());
-    let config = settings.flow.config(count, dim);
     let device = fitting.device.clone();
-    let (target, context) = (Standardiser::identity(count), Standardiser::identity(dim));
-    let init = |seed| Ok(config.init(target.clone(), context.clone(), seed, &device)?);
-    let scores = match &settings.score {
-        Some(term) => {
-            let (scores, factors) =
-                scores_in_coordinates(simulations, prior, coordinates, false, term)?;
-            Some(ScoreTable {
-                of: Score::Context,
-                weight: term.weight,
-                scores: table(&scores, dim, &device),
-                factors: table(&factors, dim, &device),
-            })
-        }
-        None => None,
+    let coordinates = Coordinates::Normal;
+    let problem = Problem { prior, simulations, coordinates, fit: &settings.fit, start };
+    let kind = Kind {
+        wrap: Network::Likelihood,
+        unwrap: |network| match network {
+            Network::Likelihood(flow) => Some(flow),
+            _ => None,
+        },
     };
+    let dim = prior.dim();
+    let setup = problem.set_up(&kind, |_, observables, seed| {
+        let (target, context) = (Standardiser::identity(observables), Standardiser::identity(dim));
+        Ok(settings.flow.config(observables, dim).init(target, context, seed, &device)?)
+    })?;
+    require_variation(simulations)?;
     let objective = FlowObjective {
-        target: table(&encoded_observables(simulations, &observables)?, count, &device),
-        context: table(&coordinates_of_set(simulations, prior, coordinates)?, dim, &device),
-        scores,
+        target: table(&setup.y, simulations.observables(), &device),
+        context: table(&setup.u, dim, &device),
+        scores: ScoreTable::new(settings.score, Score::Context, &problem, &device)?,
     };
-    let members = match start {
-        Some(start) => {
-            let flows = start.networks.iter().filter_map(|network| match network {
-                Network::Likelihood(flow) => Some(flow.clone()),
-                _ => None,
-            });
-            fitting.train(&objective, &settings.fit, flows.collect())?
+    setup.train(&objective, fitting)
+}
+
+/// Refuses observables that are the same in all simulations.
+fn require_variation(simulations: &Simulations) -> Result<()> {
+    for (observable, values) in simulations.x().columns().into_iter().enumerate() {
+        let first = values[0];
+        if values.iter().all(|value| *value == first) {
+            return Err(Error::Constant { observable, value: first });
         }
-        None => fitting.ensemble(&objective, &settings.fit, init)?,
-    };
-    let (networks, reports) = members
-        .into_iter()
-        .map(|member| (Network::Likelihood(member.model), member.report))
-        .unzip();
-    Ok(Estimator {
-        prior: prior.clone(),
-        coordinates,
-        observables,
-        networks,
-        reports,
-        simulator_calls: simulations.calls(),
-    })
+    }
+    Ok(())
 }

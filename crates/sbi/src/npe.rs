@@ -14,21 +14,19 @@
 //! conditional density estimation", NeurIPS 2016, arXiv:1605.06376. With scores: see
 //! [`ScoreTerm`].
 
-use burn::tensor::{Device, Tensor};
-use flows::training::Trained;
+use burn::tensor::Device;
 use flows::{Flow, Scaling, Score, Standardiser};
 use serde::{Deserialize, Serialize};
 
 use crate::coordinates::Coordinates;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimator::Estimator;
-use crate::fit::{FitSettings, Fitting, FlowSettings, check_set};
+use crate::fit::{FitSettings, Fitting, FlowSettings};
 use crate::network::Network;
-use crate::observables::Observables;
 use crate::prior::Prior;
-use crate::score::{FlowObjective, ScoreTable, ScoreTerm, scores_in_coordinates};
+use crate::score::{FlowObjective, ScoreTable, ScoreTerm};
+use crate::setup::{Kind, Problem, Setup};
 use crate::simulations::Simulations;
-use crate::table::{coordinates_of_set, encoded_observables, table};
 
 /// Settings of neural posterior estimation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,97 +64,35 @@ pub(crate) fn npe_from(
     start: Option<&Estimator>,
     fitting: &mut Fitting<'_>,
 ) -> Result<Estimator> {
-    let device = fitting.device.clone();
-    let prepared = Prepared::new(prior, simulations, settings, start, &device)?;
-    let table = |values: &[f64]| table(values, prior.dim(), &device);
-    let scores = match &settings.score {
-        Some(term) => {
-            let (scores, factors) =
-                scores_in_coordinates(simulations, prior, settings.coordinates, true, term)?;
-            Some(ScoreTable {
-                of: Score::Target,
-                weight: term.weight,
-                scores: table(&scores),
-                factors: table(&factors),
-            })
-        }
-        None => None,
+    let NpeSettings { fit, coordinates, .. } = settings;
+    let problem = Problem { prior, simulations, coordinates: *coordinates, fit, start };
+    let setup = set_up(problem, &settings.flow, fitting.device)?;
+    let flow = &setup.models[0];
+    let objective = FlowObjective {
+        target: flow.encode_target(&setup.u)?,
+        context: flow.encode_context(&setup.y)?,
+        scores: ScoreTable::new(settings.score, Score::Target, &problem, fitting.device)?,
     };
-    let (target, context) = (prepared.target.clone(), prepared.context.clone());
-    let objective = FlowObjective { target, context, scores };
-    let members = fitting.train(&objective, &settings.fit, prepared.models.clone())?;
-    Ok(prepared.estimator(prior, simulations, members))
+    setup.train(&objective, fitting)
 }
 
 /// Simulations as flows of the posterior see them, and these flows.
-pub(crate) struct Prepared {
-    coordinates: Coordinates,
-    observables: Observables,
-    /// Coordinates of the parameters, `[row][parameter]`.
-    pub u: Vec<f64>,
-    /// The same in standard units.
-    pub target: Tensor<2>,
-    /// The observables.
-    pub context: Tensor<2>,
-    /// A flow for each member of the ensemble, not yet trained.
-    pub models: Vec<Flow>,
-}
-
-impl Prepared {
-    pub fn new(
-        prior: &Prior,
-        simulations: &Simulations,
-        settings: &NpeSettings,
-        start: Option<&Estimator>,
-        device: &Device,
-    ) -> Result<Self> {
-        check_set(simulations, prior.dim())?;
-        let coordinates = settings.coordinates;
-        let u = coordinates_of_set(simulations, prior, coordinates)?;
-        let (observables, models) = match start {
-            Some(start) => {
-                let flows = start.networks.iter().filter_map(|network| match network {
-                    Network::Posterior(flow) => Some(flow.clone()),
-                    _ => None,
-                });
-                (start.observables.clone(), flows.collect::<Vec<_>>())
-            }
-            None => {
-                let observables = Observables::fit(simulations.x(), settings.fit.scaling)?;
-                let target = Standardiser::fit("parameters", &u, prior.dim(), Scaling::MeanSd)?;
-                let context = Standardiser::identity(observables.len());
-                let config = settings.flow.config(prior.dim(), observables.len());
-                let init = |seed| config.init(target.clone(), context.clone(), seed, device);
-                (observables, settings.fit.seeds().map(init).collect::<flows::Result<_>>()?)
-            }
-        };
-        let Some(flow) = models.first() else {
-            let (value, expected) = ("0".into(), "at least 1".into());
-            return Err(Error::Setting { field: "members", value, expected });
-        };
-        let target = flow.encode_target(&u)?;
-        let context = flow.encode_context(&encoded_observables(simulations, &observables)?)?;
-        Ok(Self { coordinates, observables, u, target, context, models })
-    }
-
-    /// What the trained flows amount to.
-    pub fn estimator(
-        self,
-        prior: &Prior,
-        simulations: &Simulations,
-        members: Vec<Trained<Flow>>,
-    ) -> Estimator {
-        let (networks, reports) = members
-            .into_iter()
-            .map(|member| (Network::Posterior(member.model), member.report))
-            .unzip();
-        Estimator {
-            prior: prior.clone(),
-            coordinates: self.coordinates,
-            observables: self.observables,
-            networks,
-            reports,
-            simulator_calls: simulations.calls(),
-        }
-    }
+pub(crate) fn set_up<'a>(
+    problem: Problem<'a>,
+    flow: &FlowSettings,
+    device: &Device,
+) -> Result<Setup<'a, Flow>> {
+    let kind = Kind {
+        wrap: Network::Posterior,
+        unwrap: |network| match network {
+            Network::Posterior(flow) => Some(flow),
+            _ => None,
+        },
+    };
+    problem.set_up(&kind, |u, observables, seed| {
+        let dim = problem.prior.dim();
+        let target = Standardiser::fit("parameters", u, dim, Scaling::MeanSd)?;
+        let context = Standardiser::identity(observables);
+        Ok(flow.config(dim, observables).init(target, context, seed, device)?)
+    })
 }

@@ -34,13 +34,13 @@ use serde::{Deserialize, Serialize};
 use crate::coordinates::Coordinates;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
-use crate::fit::{FitSettings, Fitting, check_set};
+use crate::fit::{FitSettings, Fitting};
 use crate::network::Network;
-use crate::observables::Observables;
 use crate::prior::Prior;
 use crate::ratio::{Ratio, RatioSettings};
+use crate::setup::{Kind, Problem};
 use crate::simulations::Simulations;
-use crate::table::{coordinates_of_set, encoded_observables, pick, table};
+use crate::table::{pick, table};
 
 /// Settings of neural ratio estimation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,43 +177,27 @@ pub(crate) fn nre_from(
     fitting: &mut Fitting<'_>,
 ) -> Result<Estimator> {
     settings.validate()?;
-    check_set(simulations, prior.dim())?;
-    let coordinates = Coordinates::Normal;
     let device = fitting.device.clone();
-    let u = coordinates_of_set(simulations, prior, coordinates)?;
-    let (observables, models) = match start {
-        Some(start) => {
-            let ratios = start.networks.iter().filter_map(|network| match network {
-                Network::Ratio(ratio) => Some(ratio.clone()),
-                _ => None,
-            });
-            (start.observables.clone(), ratios.collect::<Vec<_>>())
-        }
-        None => {
-            let observables = Observables::fit(simulations.x(), settings.fit.scaling)?;
-            let units = Standardiser::fit("parameters", &u, prior.dim(), Scaling::MeanSd)?;
-            let count = observables.len();
-            let init = |seed| Ratio::new(&settings.ratio, units.clone(), count, seed, &device);
-            (observables, settings.fit.seeds().map(init).collect::<Result<_>>()?)
-        }
+    let coordinates = Coordinates::Normal;
+    let problem = Problem { prior, simulations, coordinates, fit: &settings.fit, start };
+    let kind = Kind {
+        wrap: Network::Ratio,
+        unwrap: |network| match network {
+            Network::Ratio(ratio) => Some(ratio),
+            _ => None,
+        },
     };
+    let setup = problem.set_up(&kind, |u, observables, seed| {
+        let units = Standardiser::fit("parameters", u, prior.dim(), Scaling::MeanSd)?;
+        Ratio::new(&settings.ratio, units, observables, seed, &device)
+    })?;
     let objective = Contrast {
         loss: settings.loss,
         others: settings.others.min(simulations.len() - 1),
-        u: table(&u, prior.dim(), &device),
-        y: table(&encoded_observables(simulations, &observables)?, observables.len(), &device),
+        u: table(&setup.u, prior.dim(), &device),
+        y: table(&setup.y, simulations.observables(), &device),
     };
-    let members = fitting.train(&objective, &settings.fit, models)?;
-    let (networks, reports) =
-        members.into_iter().map(|member| (Network::Ratio(member.model), member.report)).unzip();
-    Ok(Estimator {
-        prior: prior.clone(),
-        coordinates,
-        observables,
-        networks,
-        reports,
-        simulator_calls: simulations.calls(),
-    })
+    setup.train(&objective, fitting)
 }
 
 impl NreSettings {
@@ -221,7 +205,7 @@ impl NreSettings {
     ///
     /// # Errors
     /// [`Error::Setting`] with the first field out of its domain.
-    fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         if self.others == 0 {
             let (value, expected) = ("0".into(), "at least 1".into());
             return Err(Error::Setting { field: "others", value, expected });

@@ -75,7 +75,11 @@ impl Observables {
 
     fn standard<'a>(&'a self, x: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
         let units = self.standardiser.shift().iter().zip(self.standardiser.scale());
-        x.iter().zip(units.cycle()).map(|(x, (shift, scale))| (x - shift) / scale)
+        // the largest numbers overflow
+        let standard = |(x, (shift, scale)): (&f64, (&f64, &f64))| {
+            ((x - shift) / scale).clamp(f64::MIN, f64::MAX)
+        };
+        x.iter().zip(units.cycle()).map(standard)
     }
 }
 
@@ -124,6 +128,8 @@ mod tests {
             .collect();
         assert!(values.is_sorted() && values[3] < 400.0, "{values:?}");
         assert!(observables.largest_deviation(&[1e6, 0.0]) > 1e4);
+        let largest = observables.encode(&[f64::MAX, f64::MIN]).unwrap();
+        assert!(largest.iter().all(|y| y.abs() < 1e4), "{largest:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use ndarray::ArrayView2;
 
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
+use crate::posterior::require_numbers;
 use crate::table::table;
 
 /// Pairs evaluated at a time.
@@ -19,8 +20,8 @@ impl Estimator {
     /// at once; see `metrics::negative_log_probability`.
     ///
     /// # Errors
-    /// If the numbers of rows or columns do not fit, an observable is not finite, or the device
-    /// fails.
+    /// If the numbers of rows or columns do not fit, an observable is not finite, a density is
+    /// NaN, or the device fails.
     pub fn log_prob(&self, theta: ArrayView2<f64>, x: ArrayView2<f64>) -> Result<Vec<f64>> {
         let (dim, count) = (self.prior.dim(), self.observables.len());
         let shape = |what: &str, expected: [usize; 2], found: &[usize]| {
@@ -63,7 +64,7 @@ impl Estimator {
         for ((index, value), jacobian) in inside.into_iter().zip(found).zip(jacobians) {
             values[index] = value - jacobian;
         }
-        Ok(values)
+        require_numbers(values)
     }
 
     /// `ln q(u | y)` `[rows, 1]` of coordinates `[rows, parameter]` given as many rows of

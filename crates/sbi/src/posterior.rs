@@ -2,6 +2,7 @@
 
 mod convergence;
 mod direct;
+mod maximum;
 mod mcmc;
 mod moments;
 mod rendezvous;
@@ -20,6 +21,7 @@ use crate::estimator::Estimator;
 use crate::network::Network;
 use crate::table::table;
 
+pub use maximum::{MapSettings, Maximum};
 pub use settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
 
 /// Points evaluated at a time.
@@ -139,7 +141,8 @@ impl<'a> Posterior<'a> {
     /// leakage), up to a constant for those that estimate likelihoods or ratios.
     ///
     /// # Errors
-    /// If the number of parameters is another, or the device fails.
+    /// If the number of parameters is another, a density is NaN (the observation is then far outside
+    /// the simulations), or the device fails.
     pub fn log_prob(&self, theta: ArrayView2<f64>) -> Result<Vec<f64>> {
         let Estimator { prior, coordinates, .. } = self.estimator;
         if theta.ncols() != prior.dim() {
@@ -163,13 +166,14 @@ impl<'a> Posterior<'a> {
             }
         }
         let mut inside = self.log_densities(&u)?.into_iter();
-        Ok(jacobians
+        let values: Vec<f64> = jacobians
             .into_iter()
             .map(|jacobian| match jacobian {
                 Some(jacobian) => inside.next().map_or(f64::NAN, |value| value - jacobian),
                 None => f64::NEG_INFINITY,
             })
-            .collect())
+            .collect();
+        require_numbers(values)
     }
 
     /// Largest deviation of the observation from the simulations that the networks have seen, in
@@ -212,6 +216,44 @@ impl<'a> Posterior<'a> {
         }
     }
 
+    /// The maximum of the density, with the default settings; it depends on `seed` only, by which
+    /// the draws that are climbed from are made.
+    ///
+    /// # Errors
+    /// As [`Posterior::map_with`].
+    pub fn map(&self, seed: u64) -> Result<Maximum> {
+        let mut observer = |_: &SampleProgress| ControlFlow::Continue(());
+        self.map_with(seed, &MapSettings::default(), &mut observer)
+    }
+
+    /// The maximum of the density *of the parameters* (MAP), `max_theta ln q(theta | x)`.
+    ///
+    /// This is not where the density of the prior's normal coordinates, in which networks and
+    /// chains work, is largest: `ln q(theta | x) = ln q(u | x) - ln |d theta / d u|`. It depends on
+    /// the choice of parameters, and says nothing of the mass around it.
+    ///
+    /// L-BFGS climbs from the highest of several draws; a search that needs no gradient, among
+    /// points around the top, then climbs what is left and makes sure that nothing around is
+    /// higher: densities of splines and of networks with ReLU have kinks, where gradients do not
+    /// vanish. All of it moves in coordinates without edges, so that the result lies within the
+    /// prior, if close to an edge where the density rises towards it ([`Maximum::at_edge`]).
+    ///
+    /// *When to use.* A point to start from, to plot or to compare with other maxima.
+    /// *When not.* As an estimate: means and medians of draws are more stable, the more so the more
+    /// parameters there are. Of modes of similar height one is found.
+    ///
+    /// # Errors
+    /// [`Error::Maximum`] when the density still rises after all evaluations; those of
+    /// [`Posterior::sample_with`]; if a setting is out of its domain.
+    pub fn map_with(
+        &self,
+        seed: u64,
+        settings: &MapSettings,
+        observer: &mut SampleObserver<'_>,
+    ) -> Result<Maximum> {
+        maximum::find(self, seed, settings, observer)
+    }
+
     /// True if draws come from the networks themselves, independent of each other.
     pub(crate) fn samples_directly(&self) -> bool {
         self.estimator.networks.iter().all(Network::samples)
@@ -220,6 +262,16 @@ impl<'a> Posterior<'a> {
     /// That no density is finite at `tried` points.
     pub(crate) fn no_mass(&self, tried: usize) -> Error {
         Error::NoMass { tried, deviation: self.largest_deviation() }
+    }
+}
+
+/// Refuses log densities of rows that are NaN, which networks far outside their data may give.
+pub(crate) fn require_numbers(values: Vec<f64>) -> Result<Vec<f64>> {
+    match values.iter().position(|value| value.is_nan()) {
+        Some(index) => {
+            Err(Error::NotFinite { what: "log density of row".into(), index, value: f64::NAN })
+        }
+        None => Ok(values),
     }
 }
 

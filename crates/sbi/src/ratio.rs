@@ -93,6 +93,11 @@ impl Ratio {
         }
     }
 
+    /// Numbers of parameters and observables.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.coordinates.features(), self.observables]
+    }
+
     /// The device of its weights, without differentiation.
     pub fn device(&self) -> Device {
         let devices = self.devices();

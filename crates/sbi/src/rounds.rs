@@ -10,6 +10,7 @@
 //! | [`Method::Snpe`] | draws of the posterior | posterior, by telling parameters apart | direct draws |
 //! | [`Method::Tsnpe`] | draws of the prior where the posterior is not negligible | posterior | direct draws |
 //! | [`Method::Snle`] | draws of the posterior | likelihood | MCMC |
+//! | [`Method::Snre`] | draws of the posterior | ratio of likelihood and evidence | MCMC |
 //!
 //! *When to use.* Simulations are dear, there is one observation, and the posterior is much
 //! narrower than the prior.
@@ -23,6 +24,7 @@ mod proposal;
 mod run;
 mod snle;
 mod snpe;
+mod snre;
 mod tsnpe;
 
 use std::path::Path;
@@ -45,6 +47,7 @@ pub use proposal::{ProposalReport, RoundProposal};
 pub use run::RunPlan;
 pub use snle::SnleSettings;
 pub use snpe::SnpeSettings;
+pub use snre::SnreSettings;
 pub use tsnpe::TsnpeSettings;
 
 /// Draws by which the leakage of a round is measured.
@@ -161,6 +164,7 @@ impl Rounds {
         }
         for round in (0..rounds.simulations.len()).rev() {
             if let Some(estimator) = folder.estimator(round, device)? {
+                rounds.check_estimator(&estimator, &folder.estimator_path(round))?;
                 rounds.estimator = Some(estimator);
                 rounds.trained = round + 1;
                 break;
@@ -246,8 +250,8 @@ impl Rounds {
     /// Adds the simulations of a round and learns from all there are.
     ///
     /// They should be those of the parameters that [`Rounds::proposal`] gave; fewer, when some
-    /// failed. (Likelihoods, and SNPE after its first round, accept parameters from anywhere within
-    /// the prior; the first round of posterior estimation needs draws of the prior.)
+    /// failed. (Likelihoods and ratios, and SNPE after its first round, accept parameters from
+    /// anywhere within the prior; the first round of posterior estimation needs draws of the prior.)
     ///
     /// # Errors
     /// If the simulations do not fit (nothing is then added), a file cannot be written, or the
@@ -310,6 +314,22 @@ impl Rounds {
         Ok(())
     }
 
+    /// Refuses an estimator that these rounds have not made.
+    fn check_estimator(&self, estimator: &Estimator, path: &Path) -> Result<()> {
+        let bad =
+            |reason: &str| Err(Error::File { path: path.to_owned(), reason: reason.to_owned() });
+        if *estimator.prior() != self.prior {
+            return bad("its prior is not that of the rounds");
+        }
+        if estimator.observables().len() != self.observation.len() {
+            return bad("its number of observables is not that of the observation");
+        }
+        if !self.settings.method.made(estimator) {
+            return bad("its networks are of another method than the rounds");
+        }
+        Ok(())
+    }
+
     /// Refuses simulations that cannot be learnt from.
     fn check(&self, simulations: &Simulations) -> Result<()> {
         let expected = vec![self.prior.dim(), self.observation.len()];
@@ -331,7 +351,7 @@ fn leakage(posterior: &Posterior<'_>) -> Result<Option<f64>> {
     }
     match posterior.sample(LEAKAGE_DRAWS, 0) {
         Ok(draws) => Ok(Some(draws.sampling.leakage())),
-        Err(Error::Leakage { accepted, proposed }) => {
+        Err(Error::Leakage { accepted, proposed, .. }) => {
             Ok(Some(1.0 - accepted as f64 / proposed as f64))
         }
         Err(error) => Err(error),

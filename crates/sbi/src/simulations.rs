@@ -146,6 +146,26 @@ impl Simulations {
         self.scores.as_ref().map(|scores| scores.view())
     }
 
+    /// The same simulations with other scores `[simulation, parameter]` of the same kind: those that
+    /// were made with noise taken out, see [`marginal_score`](crate::marginal_score).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for scores that do not fit, [`Error::NotFinite`] for a NaN or infinity.
+    pub fn with_scores(mut self, scores: Array2<f64>) -> Result<Self> {
+        if scores.shape() != self.theta.shape() {
+            let (expected, found) = (self.theta.shape().to_vec(), scores.shape().to_vec());
+            return Err(Error::Shape { what: "scores".into(), expected, found });
+        }
+        for (row, values) in scores.rows().into_iter().enumerate() {
+            if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+                let what = format!("row {row} of scores: scores");
+                return Err(Error::NotFinite { what, index, value: values[index] });
+            }
+        }
+        self.scores = Some(scores);
+        Ok(self)
+    }
+
     /// Seed and index of each simulation; `None` for simulations made elsewhere.
     #[must_use]
     pub fn sources(&self) -> Option<&[Source]> {

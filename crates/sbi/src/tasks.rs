@@ -15,6 +15,7 @@ mod bernoulli_glm;
 mod gaussian_linear;
 mod gaussian_mixture;
 mod lotka_volterra;
+mod modes;
 mod posterior;
 mod predator_prey;
 mod sir;

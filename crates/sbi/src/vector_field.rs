@@ -160,6 +160,16 @@ impl VectorField {
         self.network.forward(&self.inputs(times, x, y))
     }
 
+    /// Numbers of parameters and observables.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.target.features(), self.observables]
+    }
+
+    /// Units of the coordinates.
+    pub fn target(&self) -> &Standardiser {
+        &self.target
+    }
+
     /// One draw per row of `y`, in coordinates, `[row][parameter]`.
     pub fn sample(&self, y: Tensor<2>, rng: &mut ChaCha8Rng) -> Result<Vec<f64>> {
         let (rows, dim) = (y.dims()[0], self.target.features());

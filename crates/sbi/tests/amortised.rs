@@ -8,8 +8,8 @@ use rand_distr::{Distribution, StandardNormal};
 use sbi::prior::{Marginal, Prior};
 use sbi::simulations::{Policy, Simulations, simulate};
 use sbi::{
-    Coordinates, Estimator, Family, FitProgress, Fitting, FmpeSettings, NleSettings, NpeSettings,
-    Sampling, fmpe, nle, npe, simulator,
+    Coordinates, Error, Estimator, Family, FitProgress, Fitting, FmpeSettings, NleSettings,
+    NpeSettings, NreSettings, RatioLoss, Sampling, fmpe, nle, npe, nre, simulator,
 };
 
 /// Two parameters with standard normal priors, observed with noise 1/2 and correlated gain.
@@ -133,6 +133,91 @@ fn likelihood_estimation() {
         assert!(stuck.is_empty() && effective > 1000.0 && r_hat < 1.1, "{effective} {r_hat}");
         assert!(divergences < 10, "{divergences}");
     }
+}
+
+#[test]
+fn ratio_estimation() {
+    let (prior, set) = simulations(4000);
+    for loss in [RatioLoss::NreB, RatioLoss::default()] {
+        let mut settings = NreSettings { loss, ..NreSettings::default() };
+        settings.ratio.activation = flows::Activation::Silu;
+        settings.fit.training.max_steps = 4000;
+        let begin = std::time::Instant::now();
+        let estimator = fit(|fitting| nre(&prior, &set, &settings, fitting));
+        println!("{loss:?} {:?}: {:?}", begin.elapsed(), estimator.reports()[0].best_point());
+        compare(&estimator, 0.25);
+    }
+}
+
+/// The square of a parameter is seen: both signs are as likely.
+#[test]
+fn ratios_have_two_modes() {
+    let prior = Prior::new([("a", Marginal::Uniform { lower: -2.0, upper: 2.0 })]).unwrap();
+    let simulator = simulator::from_fn(1, 1, |theta, rng| {
+        let noise: f64 = StandardNormal.sample(rng);
+        vec![theta[0] * theta[0] + 0.2 * noise]
+    });
+    let progress = |_| ControlFlow::Continue(());
+    let set = simulate(&simulator, &prior, 0..4000, 5, Policy::default(), &progress).unwrap();
+    let mut settings = NreSettings::default();
+    settings.fit.training.max_steps = 3000;
+    let estimator = fit(|fitting| nre(&prior, &set, &settings, fitting));
+    let posterior = estimator.posterior(&[1.0]).unwrap();
+    let draws = posterior.sample(3000, 1).unwrap().theta;
+    // the exact posterior by quadrature
+    let nodes = Array2::from_shape_fn((4001, 1), |(row, _)| -2.0 + 1e-3 * row as f64);
+    let weights: Vec<f64> =
+        nodes.iter().map(|a| (-0.5 * ((a * a - 1.0) / 0.2).powi(2)).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let expected: f64 = nodes.iter().zip(&weights).map(|(a, w)| a.abs() * w).sum::<f64>() / total;
+    let found = draws.iter().map(|a| a.abs()).sum::<f64>() / 3000.0;
+    let positive = draws.iter().filter(|a| **a > 0.0).count();
+    println!("{found} {expected} {positive}");
+    assert!((found - expected).abs() < 0.02, "{found} {expected}");
+    assert!((1200..1800).contains(&positive), "{positive}");
+    // contrastive ratios are normalised
+    let log_prob = posterior.log_prob(nodes.view()).unwrap();
+    let integral = log_prob.iter().map(|value| value.exp() * 1e-3).sum::<f64>();
+    assert!((integral - 1.0).abs() < 0.1, "{integral}");
+}
+
+/// Stopped within the second member of an ensemble, and repeated: the same file.
+#[test]
+fn a_stopped_training_continues_to_the_same_bits() {
+    let (prior, set) = simulations(400);
+    let mut settings = NpeSettings::default();
+    settings.flow.family = Family::Affine;
+    settings.fit.members = 2;
+    settings.fit.training.batch = 50;
+    settings.fit.training.max_steps = 60;
+    let (device, folder) = (Device::flex(), tempfile::tempdir().unwrap());
+    let (whole, again) = (folder.path().join("whole"), folder.path().join("again"));
+    fit(|fitting| npe(&prior, &set, &settings, fitting)).save(&whole).unwrap();
+
+    let mut steps = 0;
+    let mut stop = |_: &FitProgress| {
+        steps += 1;
+        if steps == 95 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let checkpoints = Some(folder.path());
+    let mut fitting = Fitting { device: &device, checkpoints, observer: &mut stop };
+    let error = npe(&prior, &set, &settings, &mut fitting).unwrap_err();
+    assert!(matches!(error, Error::Network(flows::Error::Stopped { step: 35 })), "{error}");
+    let mut seen = Vec::new();
+    let mut watch = |progress: &FitProgress| {
+        seen.push((progress.member, progress.training.step));
+        ControlFlow::Continue(())
+    };
+    let mut fitting = Fitting { device: &device, checkpoints, observer: &mut watch };
+    npe(&prior, &set, &settings, &mut fitting).unwrap().save(&again).unwrap();
+    assert_eq!(seen.first(), Some(&(1, 36)), "nothing is done twice");
+    assert_eq!(std::fs::read(whole).unwrap(), std::fs::read(again).unwrap());
+
+    // the checkpoints of other simulations are not taken for one's own
+    let mut quiet = |_: &FitProgress| ControlFlow::Continue(());
+    let mut fitting = Fitting { device: &device, checkpoints, observer: &mut quiet };
+    let fewer = set.first(399).unwrap();
+    assert!(npe(&prior, &fewer, &settings, &mut fitting).is_err());
 }
 
 /// Draws, densities and their integral agree with the closed form and with each other.

@@ -10,11 +10,15 @@ use ndarray::Array2;
 use rand_distr::{Distribution, StandardNormal};
 use sbi::prior::{Marginal, Prior};
 use sbi::rounds::{
-    Method, ProposalReport, Rounds, RoundsSettings, RunPlan, SnpeSettings, TsnpeSettings,
+    Method, ProposalReport, Rounds, RoundsSettings, RunPlan, SnpeSettings, SnreSettings,
+    TsnpeSettings,
 };
 use sbi::simulations::{OnFault, Policy, Progress, Simulations, simulate};
 use sbi::simulator::{self, Simulator};
-use sbi::{Coordinates, Error, Family, FitProgress, Fitting, NpeSettings, Sampling};
+use sbi::{
+    Coordinates, Error, Estimator, Family, FitProgress, Fitting, NpeSettings, NreSettings,
+    SampleSettings, Sampling, nre,
+};
 
 fn network() -> NpeSettings {
     let mut settings = NpeSettings::default();
@@ -35,6 +39,20 @@ fn snpe() -> RoundsSettings {
 fn tsnpe() -> RoundsSettings {
     let settings = TsnpeSettings { npe: network(), draws: 2000, ..TsnpeSettings::default() };
     RoundsSettings::new(Method::Tsnpe(settings))
+}
+
+fn ratio() -> NreSettings {
+    let mut settings = NreSettings::default();
+    settings.ratio.hidden = vec![16];
+    settings.fit.training.max_steps = 120;
+    settings
+}
+
+fn snre() -> RoundsSettings {
+    let sampling =
+        SampleSettings { chains: Some(10), prior_draws: 500, points: 200, ..Default::default() };
+    let settings = SnreSettings { nre: ratio(), sampling, ..SnreSettings::default() };
+    RoundsSettings::new(Method::Snre(settings))
 }
 
 fn normal_prior() -> Prior {
@@ -109,7 +127,7 @@ fn draws(rounds: &Rounds) -> Array2<f64> {
 
 #[test]
 fn a_stopped_run_continues_to_the_same_result() {
-    for settings in [snpe(), tsnpe()] {
+    for settings in [snpe(), tsnpe(), snre()] {
         let calls = AtomicU64::new(0);
         let simulator = Noisy { calls: &calls };
         let mut whole = Rounds::new(&normal_prior(), &OBSERVATION, settings.clone()).unwrap();
@@ -178,6 +196,27 @@ fn a_folder_of_other_rounds_is_refused() {
     assert!(error.to_string().contains('7'), "{error}");
 }
 
+/// The estimator of a round replaced by another.
+#[test]
+fn an_estimator_of_another_kind_is_refused() {
+    let calls = AtomicU64::new(0);
+    let (simulator, device) = (Noisy { calls: &calls }, Device::flex());
+    let folder = tempfile::tempdir().unwrap();
+    let mut rounds = open(folder.path(), snpe()).unwrap();
+    let plan = RunPlan { rounds: 1, ..PLAN };
+    run(&mut rounds, &simulator, &plan, |_| false, |_| false).unwrap();
+    let path = folder.path().join("round-000/estimator.safetensors");
+    assert!(Estimator::load(&path, &device).is_ok());
+    let mut observer = |_: &FitProgress| ControlFlow::Continue(());
+    let mut fitting = Fitting { device: &device, checkpoints: None, observer: &mut observer };
+    let other = nre(&normal_prior(), &rounds.simulations()[0], &ratio(), &mut fitting).unwrap();
+    other.save(&path).unwrap();
+    let error = open(folder.path(), snpe()).unwrap_err();
+    assert!(matches!(&error, Error::File { reason, .. } if reason.contains("method")), "{error}");
+    std::fs::write(&path, b"half a fi").unwrap();
+    assert!(open(folder.path(), snpe()).is_err());
+}
+
 #[test]
 fn simulations_may_be_made_elsewhere() {
     let calls = AtomicU64::new(0);
@@ -229,6 +268,10 @@ fn settings_out_of_their_domain_are_named() {
     let tsnpe = TsnpeSettings::default();
     refused(Method::Tsnpe(TsnpeSettings { quantile: 0.7, ..tsnpe.clone() }), "quantile");
     refused(Method::Tsnpe(TsnpeSettings { budget: 0, ..tsnpe }), "budget");
+    let mut snre = SnreSettings { prior_fraction: -0.1, ..SnreSettings::default() };
+    refused(Method::Snre(snre.clone()), "prior_fraction");
+    snre.nre.others = 0;
+    refused(Method::Snre(snre), "others");
     let settings = RoundsSettings::new(Method::Tsnpe(TsnpeSettings::default()));
     let error = Rounds::new(&normal_prior(), &[0.0, f64::NAN], settings.clone()).unwrap_err();
     assert!(matches!(error, Error::NotFinite { index: 1, .. }), "{error}");

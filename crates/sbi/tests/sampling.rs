@@ -9,8 +9,9 @@ use rand_distr::{Distribution, StandardNormal};
 use sbi::prior::{Marginal, Prior};
 use sbi::simulations::{Policy, simulate};
 use sbi::{
-    Error, Estimator, Family, FitProgress, Fitting, NleSettings, Posterior, SampleProgress,
-    SampleSettings, SampleStage, Sampling, nle, simulator,
+    Coordinates, Error, Estimator, Family, FitProgress, Fitting, MapSettings, NleSettings,
+    NpeSettings, NreSettings, Posterior, SampleProgress, SampleSettings, SampleStage, Sampling,
+    nle, npe, nre, simulator,
 };
 
 fn fit(
@@ -165,4 +166,116 @@ fn sampling_stops_when_asked_or_spent() {
         assert_eq!(draws.theta.dim(), (count, 1));
         assert!(matches!(draws.sampling, Sampling::Chains { chains: 8, .. }));
     }
+}
+
+/// A log-normal parameter, its logarithm seen with noise: posterior and its maximum in closed form.
+#[test]
+fn the_maximum_is_that_of_the_parameters() {
+    let (spread, noise) = (0.8f64, 0.5f64);
+    let marginal = Marginal::LogNormal { location: 0.0, scale: spread };
+    let prior = Prior::new([("a", marginal.clone()), ("b", marginal)]).unwrap();
+    let simulator = simulator::from_fn(2, 2, |theta, rng| {
+        let noises: [f64; 2] = [StandardNormal.sample(rng), StandardNormal.sample(rng)];
+        vec![theta[0].ln() + noise * noises[0], theta[1].ln() + noise * noises[1]]
+    });
+    let progress = |_| ControlFlow::Continue(());
+    let set = simulate(&simulator, &prior, 0..4000, 3, Policy::default(), &progress).unwrap();
+    let device = Device::flex();
+    let mut observer = |_: &FitProgress| ControlFlow::Continue(());
+    let mut fitting = Fitting { device: &device, checkpoints: None, observer: &mut observer };
+    let mut estimators = Vec::new();
+    for coordinates in [Coordinates::Normal, Coordinates::Natural] {
+        let mut settings = NpeSettings { coordinates, ..NpeSettings::default() };
+        if coordinates == Coordinates::Normal {
+            settings.flow.family = Family::Affine;
+        }
+        settings.fit.training.max_steps = 1200;
+        estimators.push(("npe", npe(&prior, &set, &settings, &mut fitting).unwrap()));
+    }
+    let mut settings = NleSettings::default();
+    settings.flow.family = Family::Affine;
+    settings.fit.training.max_steps = 1200;
+    estimators.push(("nle", nle(&prior, &set, &settings, &mut fitting).unwrap()));
+    let mut settings = NreSettings::default();
+    settings.ratio.activation = flows::Activation::Silu;
+    settings.fit.training.max_steps = 3000;
+    estimators.push(("nre", nre(&prior, &set, &settings, &mut fitting).unwrap()));
+
+    let x = [0.6, -0.4];
+    let variance = 1.0 / (1.0 / spread.powi(2) + 1.0 / noise.powi(2));
+    for (name, estimator) in &estimators {
+        let posterior = estimator.posterior(&x).unwrap();
+        let begin = Instant::now();
+        let maximum = posterior.map(1).unwrap();
+        println!("{name} {:?}: {maximum:?}", begin.elapsed());
+        assert_eq!(maximum, posterior.map(1).unwrap());
+        for (found, x) in maximum.theta.iter().zip(x) {
+            // of ln theta the posterior is normal; the density of theta peaks a variance below
+            let expected = x * variance / noise.powi(2) - variance;
+            let off = (found.ln() - expected) / variance.sqrt();
+            assert!(off.abs() < 0.35, "{name}: {found}, {off} sd from {}", expected.exp());
+        }
+        // no draw is higher, nor any point around
+        let draws = posterior.sample(2000, 7).unwrap().theta;
+        let highest = posterior.log_prob(draws.view()).unwrap().into_iter().fold(-1e9, f64::max);
+        assert!(maximum.log_prob > highest - 1e-3, "{name}: {highest} {maximum:?}");
+        let around = Array2::from_shape_fn((400, 2), |(row, column)| {
+            let angle = row as f64 * 2.4;
+            let by = if column == 0 { angle.cos() } else { angle.sin() };
+            maximum.theta[column] * (1.0 + 0.1 * by * (row as f64 / 400.0))
+        });
+        let highest = posterior.log_prob(around.view()).unwrap().into_iter().fold(-1e9, f64::max);
+        assert!(maximum.log_prob > highest - 1e-3, "{name}: {highest} {maximum:?}");
+        assert!(maximum.at_edge.is_empty());
+    }
+    // given up, stopped, and impossible settings
+    let posterior = estimators[0].1.posterior(&x).unwrap();
+    let goes_on = &mut |_: &SampleProgress| ControlFlow::Continue(());
+    let few = MapSettings { max_evaluations: 1, ..MapSettings::default() };
+    let error = posterior.map_with(1, &few, goes_on).unwrap_err();
+    assert!(matches!(error, Error::Maximum { evaluations: 1.., .. }), "{error}");
+    let mut stop = |progress: &SampleProgress| match progress.stage {
+        SampleStage::Maximum => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let error = posterior.map_with(1, &MapSettings::default(), &mut stop).unwrap_err();
+    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    let none = MapSettings { climbs: 0, ..MapSettings::default() };
+    let error = posterior.map_with(1, &none, goes_on).unwrap_err();
+    assert!(matches!(error, Error::Setting { field: "climbs", .. }), "{error}");
+}
+
+#[test]
+fn the_maximum_of_two_moons_is_on_a_moon() {
+    let estimator = two_moons(1500);
+    let posterior = estimator.posterior(&[0.0, 0.0]).unwrap();
+    let begin = Instant::now();
+    let maximum = posterior.map(3).unwrap();
+    println!("{:?}: {maximum:?}", begin.elapsed());
+    // the crescents have radius 0.1 around |a + b| = 0.25 sqrt(2), a = b
+    let root = std::f64::consts::FRAC_1_SQRT_2;
+    let (a, b) = (maximum.theta[0], maximum.theta[1]);
+    let radius = (root * (a + b).abs() - 0.25).hypot(root * (b - a));
+    assert!((radius - 0.1).abs() < 0.03, "{radius}");
+    let (centres, _) = quadrature(&posterior, 400);
+    let highest = posterior.log_prob(centres.view()).unwrap().into_iter().fold(-1e9, f64::max);
+    assert!(maximum.log_prob > highest - 0.05, "{highest} {maximum:?}");
+}
+
+/// A density that rises towards an edge of the prior.
+#[test]
+fn a_maximum_at_an_edge_is_told() {
+    let uniform = Marginal::Uniform { lower: 0.0, upper: 1.0 };
+    let prior = Prior::new([("a", uniform)]).unwrap();
+    let simulator = simulator::from_fn(1, 1, |theta, rng| {
+        let noise: f64 = StandardNormal.sample(rng);
+        vec![theta[0] + 0.3 * noise]
+    });
+    let estimator = fit(&prior, &simulator, 2000, Family::Affine, 600);
+    let maximum = estimator.posterior(&[1.4]).unwrap().map(1).unwrap();
+    println!("{maximum:?}");
+    assert!(maximum.theta[0] > 0.95 && maximum.theta[0] <= 1.0, "{maximum:?}");
+    assert_eq!(maximum.at_edge, [0]);
+    let inside = estimator.posterior(&[0.5]).unwrap().map(1).unwrap();
+    assert!((inside.theta[0] - 0.5).abs() < 0.1 && inside.at_edge.is_empty(), "{inside:?}");
 }

@@ -217,17 +217,16 @@ fn exact_posteriors_are_calibrated() {
 #[test]
 fn sampled_posteriors_are_calibrated() {
     let slow = std::env::var_os("FULLFIELD_SLOW").is_some();
-    let mut cases = vec![("sir", 4), ("bernoulli-glm", 8)];
+    let mut cases = vec![("sir", 40), ("bernoulli-glm", 8)];
     if slow {
-        cases.iter_mut().for_each(|(_, observations)| *observations = 100);
+        cases = vec![("sir", 200), ("bernoulli-glm", 100)];
         cases.extend([("lotka-volterra", 40), ("lotka-volterra-latent", 40)]);
     } else {
-        println!("few observations; FULLFIELD_SLOW=1 takes 100 per task, and lotka-volterra");
+        println!("few observations; FULLFIELD_SLOW=1 takes more, and lotka-volterra");
     }
     for (name, observations) in cases {
-        let start = std::time::Instant::now();
-        require_calibration(tasks::find(name).unwrap().as_ref(), observations, 200);
-        println!("{name}: {:?}", start.elapsed());
+        require_calibration(tasks::find(name).unwrap().as_ref(), observations, 100);
+        println!("{name}: ranks in {observations} posteriors are uniform");
     }
 }
 

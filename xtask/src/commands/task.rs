@@ -148,7 +148,7 @@ fn settings(arguments: &Arguments, method: Method) -> Result<Settings> {
     let Arguments { rounds, score_weight, flow, .. } = *arguments;
     ensure!(
         rounds.is_none() || method.is_sequential(),
-        "--rounds has no use with the method {name}; snpe, tsnpe and snle have rounds"
+        "--rounds has no use with the method {name}; snpe, tsnpe, snle and snre have rounds"
     );
     ensure!(
         score_weight.is_none() || method.learns_scores(),

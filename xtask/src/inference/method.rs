@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use flows::training::TrainingSettings;
-use sbi::rounds::{self, RoundsSettings, SnleSettings, SnpeSettings, TsnpeSettings};
+use sbi::rounds::{self, RoundsSettings, SnleSettings, SnpeSettings, SnreSettings, TsnpeSettings};
 use sbi::{
     Family, FitSettings, FlowSettings, FmpeSettings, NleSettings, NpeSettings, NreSettings,
     ScoreTerm, ScoreUnits,
@@ -29,6 +29,8 @@ pub enum Method {
     Tsnpe,
     /// Neural likelihood estimation in rounds
     Snle,
+    /// Neural ratio estimation in rounds
+    Snre,
 }
 
 impl Method {
@@ -43,6 +45,7 @@ impl Method {
             Self::Snpe => "snpe",
             Self::Tsnpe => "tsnpe",
             Self::Snle => "snle",
+            Self::Snre => "snre",
         }
     }
 
@@ -53,12 +56,12 @@ impl Method {
 
     /// True if it simulates in rounds.
     pub fn is_sequential(self) -> bool {
-        matches!(self, Self::Snpe | Self::Tsnpe | Self::Snle)
+        matches!(self, Self::Snpe | Self::Tsnpe | Self::Snle | Self::Snre)
     }
 
     /// True if its networks are flows.
     pub fn has_flow(self) -> bool {
-        self.is_neural() && !matches!(self, Self::Fmpe | Self::Nre)
+        self.is_neural() && !matches!(self, Self::Fmpe | Self::Nre | Self::Snre)
     }
 
     /// True if it can learn from the scores of the simulator.
@@ -77,6 +80,9 @@ impl Method {
             Self::Snpe => &["papamakarios2016", "greenberg2019"],
             Self::Tsnpe => &["papamakarios2016", "deistler2022"],
             Self::Snle => &["papamakarios2019", "hoffman2014", "vehtari2021"],
+            Self::Snre => {
+                &["hermans2020", "durkan2020", "miller2022", "hoffman2014", "vehtari2021"]
+            }
         }
     }
 }
@@ -200,13 +206,14 @@ impl Settings {
             ..NpeSettings::default()
         };
         let nle = || NleSettings { flow: flow.clone(), fit: fit.clone(), score };
+        let nre = || NreSettings { fit: fit.clone(), ..NreSettings::default() };
         let once = |what| Some(Fit::Once(what));
         let in_rounds = |method| Some(Fit::Rounds(RoundsSettings::new(method)));
         match self.method {
             Method::Nuts => None,
             Method::Npe => once(Once::Npe(npe())),
             Method::Nle => once(Once::Nle(nle())),
-            Method::Nre => once(Once::Nre(NreSettings { fit, ..NreSettings::default() })),
+            Method::Nre => once(Once::Nre(nre())),
             Method::Fmpe => {
                 // its noisy loss has a schedule of its own, which `--steps` may only shorten
                 let mut fmpe = FmpeSettings::default();
@@ -226,6 +233,10 @@ impl Settings {
             Method::Snle => in_rounds(rounds::Method::Snle(SnleSettings {
                 nle: nle(),
                 ..SnleSettings::default()
+            })),
+            Method::Snre => in_rounds(rounds::Method::Snre(SnreSettings {
+                nre: nre(),
+                ..SnreSettings::default()
             })),
         }
     }

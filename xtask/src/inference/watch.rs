@@ -121,7 +121,7 @@ impl Sampling {
         if let Some(total) = now.total {
             let label = match now.stage {
                 SampleStage::Chains { .. } => "chains",
-                SampleStage::Direct | SampleStage::Start => "draws",
+                SampleStage::Direct | SampleStage::Start | SampleStage::Maximum => "draws",
             };
             let (progress, shown, _) =
                 self.bar.get_or_insert_with(|| (Progress::new(label, total), 0, total));

@@ -53,7 +53,8 @@ pub fn sample(
         }
         proposed += rows;
         if accepted.len() < count && proposed >= settings.direct_budget * count.max(100) {
-            return Err(Error::Leakage { accepted: accepted.len(), proposed });
+            let (accepted, deviation) = (accepted.len(), posterior.largest_deviation());
+            return Err(Error::Leakage { accepted, proposed, deviation });
         }
     }
     let leakage = 1.0 - accepted.len() as f64 / proposed.max(1) as f64;

@@ -93,6 +93,8 @@ pub enum SampleStage {
     Direct,
     /// Looking for starting points of chains; counted are densities.
     Start,
+    /// Climbing to the maximum; counted are densities.
+    Maximum,
     /// The chains; counted are transitions, warmup included.
     Chains {
         /// Batches of gradients so far.

@@ -104,9 +104,14 @@ impl Folder {
         Ok(Some((Simulations::load(&simulations)?, read(&folder.join(REPORT))?)))
     }
 
+    /// Where what was learnt in a round is stored.
+    pub fn estimator_path(&self, round: usize) -> PathBuf {
+        self.of(round).join(ESTIMATOR)
+    }
+
     /// What was learnt in a round, if that was finished.
     pub fn estimator(&self, round: usize, device: &Device) -> Result<Option<Estimator>> {
-        let path = self.of(round).join(ESTIMATOR);
+        let path = self.estimator_path(round);
         if path.is_file() { Estimator::load(&path, device).map(Some) } else { Ok(None) }
     }
 
@@ -134,7 +139,7 @@ impl Folder {
         let folder = self.of(round);
         // the estimator last: a round is finished when it exists
         write(&folder.join(REPORT), report)?;
-        estimator.save(&folder.join(ESTIMATOR))?;
+        estimator.save(&self.estimator_path(round))?;
         remove(&folder.join(CHECKPOINTS))
     }
 

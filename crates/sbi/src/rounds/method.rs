@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::proposal::{RoundProposal, from_posterior};
 use super::snle::SnleSettings;
 use super::snpe::{self, SnpeSettings};
+use super::snre::SnreSettings;
 use super::tsnpe::{self, TsnpeSettings};
 use crate::coordinates::Coordinates;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::fit::Fitting;
+use crate::network::Network;
 use crate::posterior::{Posterior, SampleSettings};
 use crate::prior::Prior;
 use crate::simulations::Simulations;
@@ -24,6 +26,8 @@ pub enum Method {
     Tsnpe(TsnpeSettings),
     /// Likelihood estimation.
     Snle(SnleSettings),
+    /// Ratio estimation.
+    Snre(SnreSettings),
 }
 
 impl Method {
@@ -36,6 +40,7 @@ impl Method {
             Self::Snpe(settings) => settings.validate(),
             Self::Tsnpe(settings) => settings.validate(),
             Self::Snle(settings) => settings.validate(),
+            Self::Snre(settings) => settings.validate(),
         }
     }
 
@@ -44,8 +49,18 @@ impl Method {
         match self {
             Self::Snpe(settings) => settings.npe.coordinates,
             Self::Tsnpe(settings) => settings.npe.coordinates,
-            Self::Snle(_) => Coordinates::Normal,
+            Self::Snle(_) | Self::Snre(_) => Coordinates::Normal,
         }
+    }
+
+    /// True if the networks of an estimator are of this method.
+    pub(super) fn made(&self, estimator: &Estimator) -> bool {
+        let own = |network: &Network| match self {
+            Self::Snpe(_) | Self::Tsnpe(_) => matches!(network, Network::Posterior(_)),
+            Self::Snle(_) => matches!(network, Network::Likelihood(_)),
+            Self::Snre(_) => matches!(network, Network::Ratio(_)),
+        };
+        estimator.networks.iter().all(own)
     }
 
     /// Parameters of a round after the first.
@@ -61,7 +76,8 @@ impl Method {
                 let sampling = SampleSettings::default();
                 from_posterior(prior, posterior, &sampling, settings.prior_fraction, count, seed)
             }
-            Self::Snle(SnleSettings { sampling, prior_fraction, .. }) => {
+            Self::Snle(SnleSettings { sampling, prior_fraction, .. })
+            | Self::Snre(SnreSettings { sampling, prior_fraction, .. }) => {
                 from_posterior(prior, posterior, sampling, *prior_fraction, count, seed)
             }
             Self::Tsnpe(settings) => tsnpe::propose(prior, posterior, settings, count, seed),
@@ -87,6 +103,9 @@ impl Method {
             }
             Self::Snle(settings) => {
                 crate::nle::nle_from(prior, simulations, &settings.nle, start, fitting)
+            }
+            Self::Snre(settings) => {
+                crate::nre::nre_from(prior, simulations, &settings.nre, start, fitting)
             }
         }
     }

@@ -36,8 +36,9 @@ use super::method::check_fraction;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::fit::Fitting;
-use crate::npe::{NpeSettings, Prepared, npe_from};
+use crate::npe::{NpeSettings, npe_from, set_up};
 use crate::prior::Prior;
+use crate::setup::Problem;
 use crate::simulations::Simulations;
 use crate::table::{pick, table};
 
@@ -91,22 +92,22 @@ pub(super) fn train(
         return npe_from(prior, simulations, &settings.npe, start, fitting);
     }
     let device = fitting.device.clone();
-    let prepared = Prepared::new(prior, simulations, &settings.npe, start, &device)?;
-    let coordinates = settings.npe.coordinates;
+    let NpeSettings { fit, coordinates, flow, .. } = &settings.npe;
+    let problem = Problem { prior, simulations, coordinates: *coordinates, fit, start };
+    let setup = set_up(problem, flow, &device)?;
     let dim = prior.dim();
     let log_prior: Vec<f64> =
-        prepared.u.chunks(dim).map(|u| coordinates.log_prior(prior, u)).collect();
+        setup.u.chunks(dim).map(|u| coordinates.log_prior(prior, u)).collect();
     let plain = |row: usize| if settings.combined && row < first { 1.0 } else { 0.0 };
     let plain: Vec<f64> = (0..simulations.len()).map(plain).collect();
     let objective = Atomic {
-        target: prepared.target.clone(),
-        context: prepared.context.clone(),
+        target: setup.models[0].encode_target(&setup.u)?,
+        context: setup.models[0].encode_context(&setup.y)?,
         log_prior: table(&log_prior, 1, &device),
         plain: settings.combined.then(|| table(&plain, 1, &device)),
         atoms: settings.atoms,
     };
-    let members = fitting.train(&objective, &settings.npe.fit, prepared.models.clone())?;
-    Ok(prepared.estimator(prior, simulations, members))
+    setup.train(&objective, fitting)
 }
 
 /// The loss of telling atoms apart.

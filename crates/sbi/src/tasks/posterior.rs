@@ -25,9 +25,15 @@ const CHAINS: usize = 4;
 const WARMUP: usize = 1000;
 /// Transitions per draw that is kept.
 const THINNING: usize = 2;
+/// Fewest transitions by which a chain is judged.
+const MIN_TRANSITIONS: usize = 500;
+/// How often chains are made twice as long in search of convergence.
+const MAX_DOUBLINGS: u32 = 3;
 /// Prior draws from which chains look for a start, and the best of them from which they climb.
 const CANDIDATES: u64 = 512;
 const ASCENTS: usize = 16;
+/// A maximum that is lower than the highest by more than this is left out of the posterior.
+const NEGLIGIBLE: f64 = 10.0;
 /// Largest accepted ratio of the spread of all chains to the spread within, of any parameter.
 const MAX_R_HAT: f64 = 1.02;
 /// Largest accepted fraction of divergent transitions.
@@ -35,15 +41,57 @@ const MAX_DIVERGENT: f64 = 0.01;
 
 /// A posterior in the normal coordinates of its prior.
 #[derive(Clone, Copy)]
-struct Posterior<'a> {
-    prior: &'a Prior,
-    likelihood: &'a LogLikelihood<'a>,
+pub struct Posterior<'a> {
+    /// The prior.
+    pub prior: &'a Prior,
+    /// The likelihood.
+    pub likelihood: &'a LogLikelihood<'a>,
+}
+
+impl Posterior<'_> {
+    /// Climbs from the likeliest `ascents` of many prior draws and gives what is at most ten below
+    /// the highest in log density, the highest first; with them, the gradients that it took.
+    ///
+    /// # Errors
+    /// [`Error::Reference`] if the likelihood is not defined at any of the draws.
+    pub fn climb(
+        self,
+        seed: u64,
+        ascents: usize,
+        settings: &hmc::AscentSettings,
+    ) -> Result<(Vec<hmc::Ascent>, u64)> {
+        let candidate = |index: u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(index + CHAINS as u64);
+            let u = self.prior.to_normal(&self.prior.draw(&mut rng));
+            let mut posterior = self;
+            let height = posterior.log_density_and_gradient(&u, &mut vec![0.0; u.len()]).ok()?;
+            height.is_finite().then_some((height, u))
+        };
+        let mut candidates: Vec<(f64, Vec<f64>)> =
+            (0..CANDIDATES).into_par_iter().filter_map(candidate).collect();
+        candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
+        candidates.truncate(ascents);
+        let climb = |(_, u)| {
+            let mut posterior = self;
+            hmc::ascend(&mut posterior, u, settings, |_, _| true).ok()
+        };
+        let mut tops: Vec<hmc::Ascent> = candidates.into_par_iter().filter_map(climb).collect();
+        let gradients = CANDIDATES + tops.iter().map(|top| top.gradients).sum::<u64>();
+        tops.sort_by(|a, b| b.log_density.total_cmp(&a.log_density));
+        let Some(highest) = tops.first().map(|top| top.log_density) else {
+            let reason = format!("the likelihood is defined at none of {CANDIDATES} prior draws");
+            return Err(Error::Reference { reason });
+        };
+        tops.retain(|top| top.log_density > highest - NEGLIGIBLE);
+        Ok((tops, gradients))
+    }
 }
 
 /// The likelihood is not defined at a point; the sampler steps around it.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-struct Undefined(Error);
+pub struct Undefined(Error);
 
 impl LogDensityError for Undefined {
     fn is_recoverable(&self) -> bool {
@@ -77,11 +125,14 @@ impl LogDensity for Posterior<'_> {
 ///
 /// Four chains, each started at a maximum found by climbing from the likeliest of many prior draws
 /// (chains start from different ones where they are comparable in height), 1000 transitions of
-/// warmup with a dense metric, every second transition kept.
+/// warmup with a dense metric, then two transitions per draw, and 500 at least. Chains that cannot
+/// be trusted yet go on to twice their length, three times at most; the draws are spread over all of
+/// it.
 ///
 /// # Errors
-/// [`Error::Reference`] if no chain can start, or a chain is frozen, slow, apart from the others, or
-/// diverges in more than one of a hundred transitions, or R-hat of split chains exceeds 1.02.
+/// [`Error::Reference`] if no chain can start, or to the end a chain is frozen, slow, apart from the
+/// others, or diverges in more than one of a hundred transitions, or R-hat of split chains exceeds
+/// 1.02.
 pub fn sample_draws(
     prior: &Prior,
     likelihood: &LogLikelihood<'_>,
@@ -105,21 +156,29 @@ pub fn sample_draws(
             .map_err(|error| refuse(error.to_string()))?;
         chains.push(ChainRun::new(chain));
     }
-    // Enough draws to judge the chains by, also if fewer are asked for.
-    let per_chain = draws.div_ceil(CHAINS).max(250);
-    let run = RunSettings {
-        draws: per_chain * THINNING,
-        threads: rayon::current_num_threads(),
-        checkpoint_every: 0,
-    };
+    let per_chain = draws.div_ceil(CHAINS).max(1);
+    let shortest = (per_chain * THINNING).max(MIN_TRANSITIONS);
     let record = |_: &mut Posterior<'_>, u: &[f64]| u.to_vec();
-    hmc::run_chains(&mut chains, &run, &record, &|_| ControlFlow::Continue(()))
-        .map_err(|error| refuse(error.to_string()))?;
+    let mut doublings = 0;
+    let (records, spacing) = loop {
+        let transitions = shortest << doublings;
+        let run = RunSettings {
+            draws: transitions,
+            threads: rayon::current_num_threads(),
+            checkpoint_every: 0,
+        };
+        hmc::run_chains(&mut chains, &run, &record, &|_| ControlFlow::Continue(()))
+            .map_err(|error| refuse(error.to_string()))?;
+        let records: Vec<Record> = chains.iter().map(|run| run.record.clone()).collect();
+        match require_convergence(&records, prior) {
+            Ok(()) => break (records, transitions / per_chain),
+            Err(error) if doublings == MAX_DOUBLINGS => return Err(error),
+            Err(_) => doublings += 1,
+        }
+    };
     let of_chains: Vec<u64> =
         chains.iter().map(|run| run.chain.state().gradients().total()).collect();
     gradients += of_chains.iter().sum::<u64>();
-    let records: Vec<Record> = chains.into_iter().map(|run| run.record).collect();
-    require_convergence(&records, prior)?;
     let health = hmc::examine(&records);
     let sampling = Sampling::Chains {
         chains: CHAINS,
@@ -135,47 +194,18 @@ pub fn sample_draws(
 
     let kept = |row: usize| {
         let values = &records[row % CHAINS].values;
-        prior.at_normal(&values[(row / CHAINS + 1) * THINNING - 1]).0
+        prior.at_normal(&values[(row / CHAINS + 1) * spacing - 1]).0
     };
     let rows: Vec<Vec<f64>> = (0..draws).map(kept).collect();
     let theta = Array2::from_shape_fn((draws, keep), |(row, column)| rows[row][column]);
     Ok(Draws { theta, sampling })
 }
 
-/// Positions to start chains from, in normal coordinates, the highest first: distinct maxima at most
-/// ten below the highest in log density. With them, the gradients that it took to find them.
+/// Positions to start chains from, in normal coordinates, the highest first: points apart from each
+/// other and at most ten below the highest in log density. With them, the gradients that it took to
+/// find them.
 fn starts(posterior: Posterior<'_>, seed: u64) -> Result<(Vec<Vec<f64>>, u64)> {
-    let dim = posterior.prior.dim();
-    let candidate = |index: u64| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(index + CHAINS as u64);
-        posterior.prior.to_normal(&posterior.prior.draw(&mut rng))
-    };
-    let height = |u: &[f64]| {
-        let value = { posterior }.log_density_and_gradient(u, &mut vec![0.0; dim]);
-        value.ok().filter(|value| value.is_finite())
-    };
-    let mut candidates: Vec<(f64, Vec<f64>)> = (0..CANDIDATES)
-        .into_par_iter()
-        .map(candidate)
-        .filter_map(|u| Some((height(&u)?, u)))
-        .collect();
-    candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
-    candidates.truncate(ASCENTS);
-    let climb = |(_, u): (f64, Vec<f64>)| {
-        hmc::ascend(&mut { posterior }, u, &hmc::AscentSettings::default(), |_, _| true).ok()
-    };
-    let mut tops: Vec<hmc::Ascent> = candidates.into_par_iter().filter_map(climb).collect();
-    let gradients = CANDIDATES + tops.iter().map(|top| top.gradients).sum::<u64>();
-    tops.sort_by(|a, b| b.log_density.total_cmp(&a.log_density));
-    let Some(highest) = tops.first().map(|top| top.log_density) else {
-        let reason = format!(
-            "the likelihood is defined at none of {CANDIDATES} draws from the prior, so that no \
-             chain can start"
-        );
-        return Err(Error::Reference { reason });
-    };
-    tops.retain(|top| top.log_density > highest - 10.0);
+    let (tops, gradients) = posterior.climb(seed, ASCENTS, &hmc::AscentSettings::default())?;
     let mut distinct: Vec<Vec<f64>> = Vec::new();
     for top in tops {
         let apart = |other: &Vec<f64>| {

@@ -13,9 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution};
 
 use super::predator_prey::{Rates, log_populations};
-use super::{Task, TaskSimulator, posterior, require_observation};
+use super::{Task, TaskSimulator, modes, require_observation};
 use crate::error::{Error, Result};
-use crate::posterior::Draws;
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 
@@ -118,25 +117,16 @@ impl Task for Sir {
         self
     }
 
+    /// Exact, by rejection: it has two modes where the surveys leave open on which day the epidemic
+    /// was largest.
     fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
-        Ok(self.reference(x, draws, seed)?.theta)
-    }
-
-    /// By the no-U-turn sampler.
-    fn reference(&self, x: &[f64], draws: usize, seed: u64) -> Result<Draws> {
         require_observation(x, SURVEYS)?;
         let possible = |count: f64| (0.0..=ASKED as f64).contains(&count);
         if let Some(index) = x.iter().position(|&count| !possible(count)) {
             let reason = format!("count {index} is {}, expected 0 to {ASKED}", x[index]);
             return Err(Error::Reference { reason });
         }
-        posterior::sample_draws(
-            &self.prior,
-            &|theta: &[f64]| Self::evaluate(x, theta),
-            2,
-            draws,
-            seed,
-        )
+        modes::sample(&self.prior, &|theta: &[f64]| Self::evaluate(x, theta), draws, seed)
     }
 }
 
@@ -164,11 +154,17 @@ mod tests {
     #[test]
     fn the_posterior_has_the_moments_of_a_grid() {
         let task = Sir::new();
-        for seed in [1, 2] {
-            let x = task.observation(seed).unwrap().x;
-            let draws = task.reference_posterior(&x, 4000, 1).unwrap();
+        // The last has two modes, of which the lesser holds some per cent.
+        let observations = [
+            task.observation(1).unwrap().x,
+            vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 3.0],
+            vec![0.0, 4.0, 345.0, 56.0, 3.0, 5.0, 0.0, 0.0, 0.0, 0.0],
+        ];
+        for (case, x) in observations.into_iter().enumerate() {
+            let n = 10_000;
+            let draws = task.reference_posterior(&x, n, 1).unwrap();
             // The grid covers the draws generously.
-            let cells = 100;
+            let cells = 150;
             let u: Vec<Vec<f64>> =
                 draws.rows().into_iter().map(|row| task.prior.to_normal(&row.to_vec())).collect();
             let edge = |i: usize| {
@@ -199,9 +195,10 @@ mod tests {
                 let sd = (sum(2) / sum(0) - mean * mean).sqrt();
                 let found = draws.column(i);
                 let shift = (found.mean().unwrap() - mean) / sd;
-                assert!(shift.abs() < 0.08, "seed {seed}, parameter {i}: shift {shift} sd");
+                let tolerance = 4.0 / (n as f64).sqrt();
+                assert!(shift.abs() < tolerance, "case {case}, parameter {i}: shift {shift} sd");
                 let ratio = found.std(1.0) / sd;
-                assert!((ratio - 1.0).abs() < 0.06, "seed {seed}, parameter {i}: sd ratio {ratio}");
+                assert!((ratio - 1.0).abs() < tolerance, "case {case}, parameter {i}: sd {ratio}");
             }
         }
     }
