@@ -13,6 +13,7 @@ use nuts_rs::{KineticEnergyKind, LogpError, Settings as _};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use targets::{Funnel, Normal, sample};
 
+const FIRST_SEED: u64 = 1000;
 const SEEDS: u64 = 40;
 const WARMUP: usize = 400;
 const DRAWS: usize = 1000;
@@ -85,6 +86,7 @@ where
         trajectory_kind: match integrator {
             Integrator::Leapfrog => KineticEnergyKind::Euclidean,
             Integrator::ExactNormal => KineticEnergyKind::ExactNormal,
+            Integrator::MinimalNorm => panic!("nuts-rs has no minimal-norm integrator"),
         },
         ..DiagNutsSettings::default()
     };
@@ -140,8 +142,8 @@ fn compare<D>(
 where
     D: LogDensity<Error = Infallible> + Clone,
 {
-    let ours: Vec<Run> = (0..SEEDS).map(|s| ours(target.clone(), integrator, s)).collect();
-    let theirs: Vec<Run> = (0..SEEDS).map(|s| theirs(target.clone(), integrator, s)).collect();
+    let ours: Vec<Run> = (FIRST_SEED..FIRST_SEED + SEEDS).map(|s| ours(target.clone(), integrator, s)).collect();
+    let theirs: Vec<Run> = (FIRST_SEED..FIRST_SEED + SEEDS).map(|s| theirs(target.clone(), integrator, s)).collect();
     for (sampler, runs) in [("hmc", &ours), ("nuts-rs", &theirs)] {
         for i in 0..target.dim() {
             let what = format!("{sampler}, {name}, {integrator:?}, coordinate {i}");

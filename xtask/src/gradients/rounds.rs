@@ -45,7 +45,7 @@ impl Simulator for Logarithms<'_> {
 fn settings(method: &PosteriorMethod, seed: u64) -> RoundsSettings {
     let training = TrainingSettings { seed, ..method.fit.training.clone() };
     let (flow, fit) = (method.flow.clone(), FitSettings { training, ..method.fit.clone() });
-    RoundsSettings::new(match method.estimate {
+    let method = match method.estimate {
         Estimate::Posterior => {
             let npe = NpeSettings { flow, fit, ..NpeSettings::default() };
             Method::Tsnpe(TsnpeSettings { npe, ..TsnpeSettings::default() })
@@ -54,7 +54,9 @@ fn settings(method: &PosteriorMethod, seed: u64) -> RoundsSettings {
             let nle = NleSettings { flow, fit, score: None };
             Method::Snle(SnleSettings { nle, ..SnleSettings::default() })
         }
-    })
+    };
+    // The posteriors are twenty times narrower than the prior: units must follow the rounds.
+    RoundsSettings { method, warm_start: false }
 }
 
 /// Learns the posterior of each observation in rounds, from as many simulations each, and measures
