@@ -20,16 +20,21 @@ pub enum Augmentation {
 }
 
 /// One of the eight symmetries of the square.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symmetry {
+#[derive(Clone, Copy)]
+struct Symmetry {
     flip_x: bool,
     flip_y: bool,
     transpose: bool,
 }
 
 impl Augmentation {
-    /// The symmetry of an example in a pass.
-    pub fn draw(self, shape: MapShape, seed: u64, epoch: u64, index: u64) -> Symmetry {
+    /// Flips and turns a map `[bin][y][x]` of an example in a pass: the same way for the same seed,
+    /// pass and example.
+    pub fn apply(self, shape: MapShape, seed: u64, epoch: u64, index: u64, map: &mut [f32]) {
+        self.draw(shape, seed, epoch, index).apply(shape, map);
+    }
+
+    fn draw(self, shape: MapShape, seed: u64, epoch: u64, index: u64) -> Symmetry {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         rng.set_stream(index);
         let bits = if self == Self::None { 0 } else { rng.next_u32() };
@@ -40,7 +45,7 @@ impl Augmentation {
 
 impl Symmetry {
     /// Applies it to a map.
-    pub fn apply(self, shape: MapShape, map: &mut [f32]) {
+    fn apply(self, shape: MapShape, map: &mut [f32]) {
         let (height, width) = (shape.height, shape.width);
         for image in map.chunks_exact_mut(shape.pixels()) {
             if self.flip_x {

@@ -248,9 +248,8 @@ impl<'a> Examples<'a> {
     fn augment(&self, one: Use, map: &mut [f32]) {
         if one.augmented && self.source.symmetric() {
             let settings = self.settings;
-            let symmetry =
-                settings.augmentation.draw(self.shape, settings.seed, one.epoch, one.index);
-            symmetry.apply(self.shape, map);
+            let (epoch, index) = (one.epoch, one.index);
+            settings.augmentation.apply(self.shape, settings.seed, epoch, index, map);
         }
     }
 
