@@ -7,11 +7,11 @@ use burn::module::Module;
 use burn::tensor::{Device, Distribution as Random, Tensor, TensorData};
 use compression::{
     Augmentation, BatchNorm, Chain, Compressor, Error, Loss, MapShape, MapSource, NetworkConfig,
-    NeuralCompressor, NonFinite, PerceptronConfig, ResNetConfig, ScoreCompressor, SourceError,
-    SpectrumCompressor, SpectrumConfig, SummarySource, TrainingReport, TrainingSettings, fit,
-    train,
+    NeuralCompressor, NonFinite, Normalisation, PerceptronConfig, ResNetConfig, ScoreCompressor,
+    SourceError, SpectrumCompressor, SpectrumConfig, SummarySource, TrainingReport,
+    TrainingSettings, fit, train,
 };
-use flows::WeightFile;
+use flows::{Weight, WeightFile, named_weights};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -115,6 +115,117 @@ fn networks_have_the_known_sizes() {
         let outputs = network.forward(maps);
         assert_eq!(outputs.dims(), [rows, 6]);
         assert!(!outputs.contains_nan().into_scalar::<bool>());
+    }
+}
+
+/// Images `[channel][y][x]` of the sides `height` and `width`.
+struct Images {
+    numbers: Vec<f64>,
+    height: usize,
+    width: usize,
+}
+
+/// A convolution with bias and zeros beyond the edges, as it is defined.
+fn convolved(images: &Images, weight: &Weight, bias: &Weight, stride: usize) -> Images {
+    let [outputs, inputs, kernel] = [weight.shape[0], weight.shape[1], weight.shape[2]];
+    let (height, width) = ((images.height - 1) / stride + 1, (images.width - 1) / stride + 1);
+    let mut numbers = Vec::new();
+    for output in 0..outputs {
+        for at in 0..height * width {
+            let (y, x) = (at / width * stride, at % width * stride);
+            let mut sum = f64::from(bias.values[output]);
+            for term in 0..inputs * kernel * kernel {
+                let (input, place) = (term / (kernel * kernel), term % (kernel * kernel));
+                let (y, x) = (y + place / kernel, x + place % kernel);
+                let (Some(y), Some(x)) = (y.checked_sub(kernel / 2), x.checked_sub(kernel / 2))
+                else {
+                    continue;
+                };
+                if y < images.height && x < images.width {
+                    let pixel = images.numbers[(input * images.height + y) * images.width + x];
+                    let weight = weight.values[output * inputs * kernel * kernel + term];
+                    sum += pixel * f64::from(weight);
+                }
+            }
+            numbers.push(sum);
+        }
+    }
+    Images { numbers, height, width }
+}
+
+/// The narrow network without normalisation, as it is defined.
+fn reference(weights: &[Weight], map: &[f64]) -> Vec<f64> {
+    let find = |name: String| {
+        let found = weights.iter().find(|weight| weight.name.ends_with(&name));
+        found.unwrap_or_else(|| panic!("no {name}"))
+    };
+    let layer = |images: &Images, name: &str, stride| {
+        let (weight, bias) = (find(format!("{name}.weight")), find(format!("{name}.bias")));
+        convolved(images, weight, bias, stride)
+    };
+    let relu = |mut images: Images| {
+        images.numbers.iter_mut().for_each(|x| *x = x.max(0.0));
+        images
+    };
+    let map = Images { numbers: map.to_vec(), height: SHAPE.height, width: SHAPE.width };
+    let mut images = relu(layer(&map, "stem", 1));
+    for block in 0..3 {
+        let stride = if block > 0 { 2 } else { 1 };
+        let first = relu(layer(&images, &format!("blocks.{block}.first"), stride));
+        let mut sum = layer(&first, &format!("blocks.{block}.second"), 1);
+        let outer = match block {
+            0 => images,
+            _ => layer(&images, &format!("blocks.{block}.shortcut"), stride),
+        };
+        sum.numbers.iter_mut().zip(&outer.numbers).for_each(|(sum, x)| *sum += x);
+        images = relu(sum);
+    }
+    let pixels = images.height * images.width;
+    let means = images.numbers.chunks_exact(pixels).map(|image| image.iter().sum::<f64>());
+    let means: Vec<f64> = means.map(|sum| sum / pixels as f64).collect();
+    let (weight, bias) = (find("head.weight".into()), find("head.bias".into()));
+    let outputs = 0..bias.values.len();
+    let output = |at: usize| {
+        let terms = means.iter().enumerate();
+        let width = bias.values.len();
+        let sum: f64 = terms.map(|(i, x)| x * f64::from(weight.values[i * width + at])).sum();
+        sum + f64::from(bias.values[at])
+    };
+    outputs.map(output).collect()
+}
+
+#[test]
+fn networks_and_their_gradients_are_as_defined() {
+    let device = Device::flex();
+    let config = ResNetConfig { normalisation: Normalisation::None, ..ResNetConfig::narrow(3) };
+    let network = NetworkConfig::from(config).init(SHAPE, 2, 4, &device).unwrap();
+    let weights = named_weights(&network).unwrap();
+    let input = maps(3);
+    let data = TensorData::new(input.clone(), [3, SHAPE.bins, SHAPE.height, SHAPE.width]);
+    let tracked = Tensor::<4>::from_data(data, &device).autodiff().require_grad();
+    let outputs = network.train().forward(tracked.clone());
+    let gradient = tracked.grad(&outputs.clone().sum().backward()).unwrap();
+    let gradient = gradient.try_into_vec_as::<f32>().unwrap();
+    let outputs = outputs.inner().try_into_vec_as::<f32>().unwrap();
+    let direction = self::maps(4).split_off(SHAPE.numbers());
+    for row in 0..3 {
+        let own = |all: &[f32]| -> Vec<f64> {
+            let all = &all[row * SHAPE.numbers()..(row + 1) * SHAPE.numbers()];
+            all.iter().map(|x| f64::from(*x)).collect()
+        };
+        let (map, along, gradient) = (own(&input), own(&direction), own(&gradient));
+        let expected = reference(&weights, &map);
+        for (found, expected) in outputs[2 * row..].iter().zip(&expected) {
+            let size = 1e-5 * (1.0 + expected.abs());
+            assert!((f64::from(*found) - expected).abs() < size, "{found} {expected}");
+        }
+        let shifted = |h: f64| {
+            let map: Vec<f64> = map.iter().zip(&along).map(|(x, d)| x + h * d).collect();
+            reference(&weights, &map).iter().sum::<f64>()
+        };
+        let expected = (shifted(1e-7) - shifted(-1e-7)) / 2e-7;
+        let found: f64 = gradient.iter().zip(&along).map(|(g, d)| g * d).sum();
+        assert!((found - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{found} {expected}");
     }
 }
 
