@@ -506,3 +506,59 @@ fn scores_of_a_linear_model() {
     let error = ScoreCompressor::new(shape, &fiducial, &mean, &singular, &slopes).unwrap_err();
     assert!(matches!(error, Error::Singular { size: 5, .. }), "{error}");
 }
+
+/// White noise of the size of a tomographic survey's map, whose amplitude is the parameter.
+struct Survey;
+
+impl MapSource for Survey {
+    fn shape(&self) -> MapShape {
+        MapShape::square(5, 64)
+    }
+
+    fn parameters_len(&self) -> usize {
+        1
+    }
+
+    fn pair(&self, index: u64, map: &mut [f32], theta: &mut [f64]) -> Result<(), SourceError> {
+        let mut rng = rng(2, index);
+        theta[0] = rng.random_range(0.5..1.5);
+        map.iter_mut().for_each(|x| *x = (theta[0] * normal(&mut rng)) as f32);
+        Ok(())
+    }
+}
+
+/// Bytes of memory in use, where the system tells.
+fn resident() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    pages.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| 4096 * pages)
+}
+
+#[test]
+fn long_trainings_neither_wait_nor_grow() {
+    if std::env::var_os("FULLFIELD_SLOW").is_none() {
+        println!("skipped: set FULLFIELD_SLOW=1 to train a ResNet-18");
+        return;
+    }
+    let settings = TrainingSettings {
+        batch: 16,
+        validation: 64,
+        steps: 120,
+        evaluate_every: 40,
+        ..TrainingSettings::default()
+    };
+    let mut sizes = Vec::new();
+    let observer = &mut |_: &_| {
+        sizes.extend(resident());
+        ControlFlow::Continue(())
+    };
+    let network = ResNetConfig::resnet18().into();
+    let (_, report) =
+        train(&Survey, &network, &Loss::Mse, &settings, &Device::flex(), None, observer).unwrap();
+    let timing = report.timing;
+    println!("{timing:?}, {:.4} waiting, {:?}", timing.waiting_fraction(), report.curve);
+    assert!(timing.waiting_fraction() < 0.1, "{timing:?}");
+    if let (Some(first), Some(last)) = (sizes.get(41), sizes.last()) {
+        println!("{} MB after 42 steps, {} MB at the end", first >> 20, last >> 20);
+        assert!(*last < first + (50 << 20), "{first} bytes have become {last}");
+    }
+}

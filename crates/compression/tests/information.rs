@@ -3,14 +3,16 @@
 use std::f64::consts::{E, PI};
 use std::ops::ControlFlow;
 
-use burn::tensor::Device;
-use compression::loss::{fisher_information, gnll, gnll_outputs, imnn, mae, mse};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use compression::loss::{fisher_information, gnll, gnll_outputs, imnn, mae, mse, vmim};
 use compression::{
     Augmentation, Compressor, DensityFamily, FisherSource, Loss, MapShape, MapSource,
     NetworkConfig, NeuralCompressor, PerceptronConfig, SourceError, TrainingReport,
     TrainingSettings, train,
 };
 use flows::training::Schedule;
+use flows::{FlowConfig, Standardiser};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -18,7 +20,7 @@ use rand_distr::{Distribution, StandardNormal};
 const PIXELS: usize = 16;
 
 /// A model of images of 4 x 4 pixels: fills them in and gives the parameters.
-struct Model<F> {
+struct Toy<F> {
     parameters: usize,
     draw: F,
 }
@@ -33,7 +35,7 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     StandardNormal.sample(rng)
 }
 
-impl<F: Fn(&mut ChaCha8Rng, &mut [f32], &mut [f64]) + Sync> MapSource for Model<F> {
+impl<F: Fn(&mut ChaCha8Rng, &mut [f32], &mut [f64]) + Sync> MapSource for Toy<F> {
     fn shape(&self) -> MapShape {
         MapShape::square(1, 4)
     }
@@ -97,12 +99,12 @@ fn mean_of(map: &[f32]) -> f64 {
 
 /// `theta` normal, pixels normal around it with the standard deviation 2: the posterior given their
 /// mean `m` is normal around 0.8 m with the variance 0.2.
-fn gaussian() -> Model<impl Fn(&mut ChaCha8Rng, &mut [f32], &mut [f64]) + Sync> {
+fn gaussian() -> Toy<impl Fn(&mut ChaCha8Rng, &mut [f32], &mut [f64]) + Sync> {
     let draw = |rng: &mut ChaCha8Rng, map: &mut [f32], theta: &mut [f64]| {
         theta[0] = normal(rng);
         map.iter_mut().for_each(|x| *x = (theta[0] + 2.0 * normal(rng)) as f32);
     };
-    Model { parameters: 1, draw }
+    Toy { parameters: 1, draw }
 }
 
 #[test]
@@ -147,13 +149,13 @@ fn lost_information(
 
 /// `theta` is normal around zero with the standard deviation `e^u`, `u` uniform in ±1.5, and pixels
 /// are normal around `u` with the standard deviation 0.4: the posterior mean is zero for all maps.
-fn scale_mixture() -> Model<impl Fn(&mut ChaCha8Rng, &mut [f32], &mut [f64]) + Sync> {
+fn scale_mixture() -> Toy<impl Fn(&mut ChaCha8Rng, &mut [f32], &mut [f64]) + Sync> {
     let draw = |rng: &mut ChaCha8Rng, map: &mut [f32], theta: &mut [f64]| {
         let u: f64 = rng.random_range(-1.5..1.5);
         theta[0] = u.exp() * normal(rng);
         map.iter_mut().for_each(|x| *x = (u + 0.4 * normal(rng)) as f32);
     };
-    Model { parameters: 1, draw }
+    Toy { parameters: 1, draw }
 }
 
 /// `ln p(theta | mean of the pixels)` of the scale mixture by a sum over `u`; without a mean, of the
@@ -209,7 +211,7 @@ fn gnll_finds_mean_and_covariance() {
             *x = (centre + 2.0 * normal(rng)) as f32;
         }
     };
-    let source = Model { parameters: 2, draw };
+    let source = Toy { parameters: 2, draw };
     let settings = TrainingSettings { augmentation: Augmentation::None, ..settings(256, 1600) };
     let (compressor, _) = learn(&source, &Loss::gnll(), &settings);
     let (maps, _) = fresh(&source, 1000);
@@ -359,4 +361,36 @@ fn gradients_of_losses_are_those_of_differences() {
     let scaled: Vec<f64> = outputs.iter().map(|t| t * E).collect();
     let (first, second) = (value(&outputs).log_det().unwrap(), value(&scaled).log_det().unwrap());
     assert!((first - second).abs() < 1e-9, "units of summaries change the information");
+}
+
+#[test]
+fn the_gradient_of_vmim_is_that_of_differences() {
+    let device = Device::flex();
+    let unit = Standardiser::identity;
+    let scale = Standardiser::new(vec![1.0, 2.0], vec![3.0, 0.5]).unwrap();
+    let config = FlowConfig { hidden: vec![16], ..FlowConfig::affine(2, 3) };
+    let flow = config.init(scale, unit(3), 1, &device).unwrap();
+    let same = config.init(unit(2), unit(3), 1, &device).unwrap();
+    let mut rng = rng(6);
+    let mut rows = |columns: usize| {
+        let values: Vec<f32> = (0..4 * columns).map(|_| normal(&mut rng) as f32).collect();
+        Tensor::<2>::from_data(TensorData::new(values, [4, columns]), &device)
+    };
+    let (summaries, parameters) = (rows(3), rows(2));
+    let value = |summaries: Tensor<2>| {
+        f64::from(vmim(&flow, summaries, parameters.clone()).into_scalar::<f32>())
+    };
+    // units of the parameters do not matter
+    let standard = vmim(&same, summaries.clone(), parameters.clone()).into_scalar::<f32>();
+    assert!((value(summaries.clone()) - f64::from(standard)).abs() < 1e-5);
+
+    let tracked = summaries.clone().autodiff().require_grad();
+    let loss = vmim(&flow.clone().train(), tracked.clone(), parameters.clone().autodiff());
+    let gradient = tracked.grad(&loss.backward()).unwrap();
+    let along = rows(3);
+    let found = f64::from((gradient * along.clone()).sum().into_scalar::<f32>());
+    let shifted = |h: f64| value(summaries.clone() + along.clone() * h);
+    let expected = (shifted(0.03) - shifted(-0.03)) / 0.06;
+    assert!(expected.abs() > 1e-3, "a derivative that tells something: {expected}");
+    assert!((found - expected).abs() < 0.01 * expected.abs() + 1e-4, "{found} {expected}");
 }
