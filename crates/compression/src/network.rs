@@ -112,6 +112,7 @@ impl NetworkConfig {
 /// On a device with differentiation batch normalisation uses (and learns) the statistics of the
 /// batch; without, those it has learnt.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one network, not many")]
 pub enum Network {
     /// A residual network.
     ResNet(ResNet),

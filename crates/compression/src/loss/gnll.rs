@@ -84,10 +84,8 @@ pub fn gnll(outputs: &[f64], targets: &[f64], parameters: usize, floor: f64) -> 
         gradient.extend(w.iter().map(|w| -w / count));
         let mut at = d;
         for i in 0..d {
-            for j in 0..i {
-                gradient.push(-w[i] * z[j] / count);
-                at += 1;
-            }
+            gradient.extend(z[..i].iter().map(|z| -w[i] * z / count));
+            at += i;
             let slope = sigmoid(row[at]);
             gradient.push((1.0 / lower[i * d + i] - w[i] * z[i]) * slope / count);
             at += 1;
