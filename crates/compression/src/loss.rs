@@ -42,6 +42,7 @@ pub enum Loss {
     /// posterior covariance. See [`gnll()`].
     Gnll {
         /// Least standard deviation of a parameter given those before it, in standard units.
+        #[serde(default = "published_floor")]
         floor: f64,
     },
     /// Variational mutual information: as much information as a density of the parameters given
@@ -50,6 +51,7 @@ pub enum Loss {
         /// Numbers of a summary; `None` for as many as there are parameters.
         summaries: Option<usize>,
         /// The density, trained along.
+        #[serde(default)]
         family: DensityFamily,
         /// Its layers; `None` for the family's own choice.
         layers: Option<usize>,
@@ -61,19 +63,38 @@ pub enum Loss {
         /// Numbers of a summary, at least the number of parameters; `None` for as many.
         summaries: Option<usize>,
         /// Shifted maps are made for every so many examples.
+        #[serde(default = "every")]
         derivatives_every: usize,
         /// Strength of what holds the covariance of the summaries near the unit matrix.
+        #[serde(default = "published_strength")]
         strength: f64,
         /// How close it is held.
+        #[serde(default = "published_closeness")]
         closeness: f64,
     },
+}
+
+fn published_floor() -> f64 {
+    1e-3
+}
+
+fn every() -> usize {
+    1
+}
+
+fn published_strength() -> f64 {
+    10.0
+}
+
+fn published_closeness() -> f64 {
+    0.1
 }
 
 impl Loss {
     /// Gaussian likelihood with the published floor of 1e-3.
     #[must_use]
     pub fn gnll() -> Self {
-        Self::Gnll { floor: 1e-3 }
+        Self::Gnll { floor: published_floor() }
     }
 
     /// As many summaries as parameters, and four affine couplings of 2 x 128, as published.
@@ -86,7 +107,12 @@ impl Loss {
     /// and closeness 0.1.
     #[must_use]
     pub fn imnn() -> Self {
-        Self::Imnn { summaries: None, derivatives_every: 1, strength: 10.0, closeness: 0.1 }
+        Self::Imnn {
+            summaries: None,
+            derivatives_every: every(),
+            strength: published_strength(),
+            closeness: published_closeness(),
+        }
     }
 
     /// Numbers of a summary.

@@ -507,6 +507,19 @@ fn scores_of_a_linear_model() {
     assert!(matches!(error, Error::Singular { size: 5, .. }), "{error}");
 }
 
+#[test]
+fn settings_are_read_with_their_defaults() {
+    let loss = |text: &str| serde_json::from_str::<Loss>(text);
+    assert_eq!(loss(r#""mse""#).unwrap(), Loss::Mse);
+    assert_eq!(loss(r#"{"gnll": {}}"#).unwrap(), Loss::gnll());
+    assert_eq!(loss(r#"{"vmim": {}}"#).unwrap(), Loss::vmim());
+    assert_eq!(loss(r#"{"imnn": {}}"#).unwrap(), Loss::imnn());
+    assert!(loss(r#"{"vmim": {"layer": 3}}"#).is_err());
+    let read = serde_json::from_str::<TrainingSettings>(r#"{"batch": 128}"#);
+    assert_eq!(read.unwrap(), TrainingSettings::default());
+    assert!(serde_json::from_str::<TrainingSettings>(r#"{"batches": 128}"#).is_err());
+}
+
 /// White noise of the size of a tomographic survey's map, whose amplitude is the parameter.
 struct Survey;
 
