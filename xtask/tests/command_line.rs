@@ -571,7 +571,7 @@ fn the_reference_posterior_of_a_users_observation_is_written() {
 fn a_killed_posterior_continues_to_the_same_samples() {
     let folder = Folder::new();
     folder.save("map.npy", &[5, 16, 16], &noise_map());
-    let words = "posterior --map map.npy --chains 2 --warmup 60 --draws 120 --max-depth 5 --out";
+    let words = "posterior --map map.npy --chains 2 --warmup 40 --draws 60 --max-depth 5 --out";
     folder.succeeds(&format!("{words} whole"));
     let kills = kill_until_done(&folder, &format!("{words} killed"));
     assert!(kills > 0, "the chains were too quick to be killed");
