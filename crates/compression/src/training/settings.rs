@@ -1,0 +1,131 @@
+//! How to train.
+
+use flows::training::Schedule;
+use serde::{Deserialize, Serialize};
+
+use super::Augmentation;
+use crate::error::{Error, Result};
+
+/// What happens to maps and parameters that are not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NonFinite {
+    /// They end the training with an error.
+    #[default]
+    Refuse,
+    /// They are left out and counted; batches are smaller by them.
+    Drop,
+}
+
+/// Settings of a training. Plain data; see [`TrainingSettings::default`] for the defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingSettings {
+    /// Examples per step. Default 128.
+    pub batch: usize,
+    /// Training examples, gone through again and again in random order (a last, incomplete batch
+    /// of a pass is left out); `None` (default) for fresh examples in every batch.
+    pub examples: Option<u64>,
+    /// Validation examples: the first ones of the source, never trained on. Without, the last
+    /// weights are kept. Default 1000.
+    pub validation: u64,
+    /// Most steps. Default 20 000.
+    pub steps: usize,
+    /// Steps between evaluations. Default 500.
+    pub evaluate_every: usize,
+    /// Evaluations without improvement of the validation loss after which training ends; `None`
+    /// (default) for never.
+    pub patience: Option<usize>,
+    /// Learning rate of the first step. Default 1e-3.
+    pub learning_rate: f64,
+    /// How the learning rate changes. Default: times 0.7 every 2000 steps.
+    pub schedule: Schedule,
+    /// Largest norm of the gradient of all weights together; longer ones are shortened. Default 5.
+    pub clip_norm: Option<f64>,
+    /// Flips and turns of the maps. Default flips.
+    pub augmentation: Augmentation,
+    /// What happens to maps and parameters that are not finite. Default: an error.
+    pub non_finite: NonFinite,
+    /// Threads that make maps. No result depends on their number. Default 1.
+    pub loaders: usize,
+    /// Batches that each of them may be ahead. Default 2.
+    pub prefetch: usize,
+    /// Bytes of memory for maps to be used again, before noise: all of the examples are kept if
+    /// they fit, else only those for validation if these fit. Default 1 GiB.
+    pub cache_bytes: u64,
+    /// What initial weights, batches and flips depend on.
+    pub seed: u64,
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        Self {
+            batch: 128,
+            examples: None,
+            validation: 1000,
+            steps: 20_000,
+            evaluate_every: 500,
+            patience: None,
+            learning_rate: 1e-3,
+            schedule: Schedule::Exponential { factor: 0.7, every: 2000, floor: 0.0 },
+            clip_norm: Some(5.0),
+            augmentation: Augmentation::Flips,
+            non_finite: NonFinite::Refuse,
+            loaders: 1,
+            prefetch: 2,
+            cache_bytes: 1 << 30,
+            seed: 0,
+        }
+    }
+}
+
+impl TrainingSettings {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the first field out of its domain; [`Error::TooFew`] if there are
+    /// fewer examples than a batch has.
+    pub fn validate(&self) -> Result<()> {
+        Error::count("batch", self.batch)?;
+        Error::count("steps", self.steps)?;
+        Error::count("evaluate_every", self.evaluate_every)?;
+        Error::count("loaders", self.loaders)?;
+        Error::count("prefetch", self.prefetch)?;
+        if let Some(found) = self.examples
+            && found < self.batch as u64
+        {
+            let minimum = self.batch as u64;
+            return Err(Error::TooFew { what: "training examples", minimum, found });
+        }
+        Ok(self.optimiser().validate()?)
+    }
+
+    /// The learning rate of a step, counted from 0.
+    #[must_use]
+    pub fn learning_rate_at(&self, step: usize) -> f64 {
+        self.optimiser().learning_rate_at(step)
+    }
+
+    /// What it has in common with the training of a flow.
+    fn optimiser(&self) -> flows::training::TrainingSettings {
+        flows::training::TrainingSettings {
+            max_steps: self.steps,
+            patience: self.patience,
+            learning_rate: self.learning_rate,
+            schedule: self.schedule,
+            clip_norm: self.clip_norm,
+            ..flows::training::TrainingSettings::default()
+        }
+    }
+
+    /// Without what no result depends on.
+    pub(super) fn essential(&self) -> Self {
+        let own = Self::default();
+        Self {
+            loaders: own.loaders,
+            prefetch: own.prefetch,
+            cache_bytes: own.cache_bytes,
+            ..self.clone()
+        }
+    }
+}
