@@ -1,0 +1,182 @@
+//! The figures of the study.
+
+use anyhow::{Context, Result};
+
+use super::group::Group;
+use super::measured::Baselines;
+use crate::arrays::Array;
+use crate::lensing::PAIRS;
+use crate::plot::corner::{Parameter, Posterior, corner};
+use crate::plot::curves::{Chart, Guide, Look, Quantity, Series, curves};
+use crate::prior::DIM;
+use crate::report::Figure;
+use crate::report::summary::corner_caption;
+
+/// Posteriors of methods in one corner plot, beside the two explicit ones.
+const TOGETHER: usize = 3;
+
+/// A posterior with its name and the number of its independent draws.
+pub struct Drawn<'a> {
+    /// Name in the legend.
+    pub name: String,
+    /// `[chain, draw, parameter]`.
+    pub draws: &'a Array,
+    /// Independent draws, if they are fewer than all.
+    pub effective: Option<f64>,
+}
+
+impl Drawn<'_> {
+    /// As it is drawn, of all parameters.
+    #[must_use]
+    pub fn posterior(&self) -> Posterior<'_> {
+        Posterior { name: self.name.clone(), samples: &self.draws.data, effective: self.effective }
+    }
+}
+
+/// The parameters that the Figures of Merit are of.
+fn shown() -> Vec<usize> {
+    let mut shown: Vec<usize> = PAIRS.iter().flat_map(|&(a, b)| [a, b]).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    shown
+}
+
+/// Corner plots of the parameters of the Figures of Merit, a few methods in each, all with the
+/// `references`.
+///
+/// # Errors
+/// If there are too few draws to draw.
+pub fn corners(
+    parameters: &[Parameter],
+    references: &[Drawn],
+    methods: &[Drawn],
+) -> Result<Vec<Figure>> {
+    let shown = shown();
+    let parameters: Vec<Parameter> = shown.iter().map(|i| parameters[*i].clone()).collect();
+    let narrowed = |drawn: &Drawn| -> Vec<f64> {
+        let rows = drawn.draws.data.chunks_exact(DIM);
+        rows.flat_map(|row| shown.iter().map(|i| row[*i])).collect()
+    };
+    let figures = methods.chunks(TOGETHER).map(|some| {
+        let drawn: Vec<&Drawn> = references.iter().chain(some).collect();
+        let narrow: Vec<Vec<f64>> = drawn.iter().map(|one| narrowed(one)).collect();
+        let posteriors: Vec<Posterior> = drawn
+            .iter()
+            .zip(&narrow)
+            .map(|(one, samples)| Posterior { samples, ..one.posterior() })
+            .collect();
+        Ok(Figure {
+            svg: corner(&parameters, &posteriors).context("corner plot")?,
+            caption: corner_caption(&parameters, &posteriors),
+        })
+    });
+    figures.collect()
+}
+
+/// Learning curves of all networks, a chart for each loss.
+///
+/// # Errors
+/// If there is nothing to draw.
+pub fn learning(groups: &[Group]) -> Result<Figure> {
+    let charts: Vec<Chart> = groups
+        .iter()
+        .filter(|group| !group.trainings.is_empty())
+        .map(|group| {
+            let lines = group.trainings.iter().enumerate().flat_map(|(run, (report, _))| {
+                let line = |look, name: &str, points: Vec<(f64, f64)>| {
+                    let points = points.into_iter().filter(|(_, y)| y.is_finite());
+                    let (x, y) = points.unzip();
+                    Series { name: name.into(), colour: run, look, x, y, error: Vec::new() }
+                };
+                let curve = &report.curve;
+                let step = |at: usize| curve[at].step as f64;
+                let training = (0..curve.len()).map(|i| (step(i), curve[i].training)).collect();
+                let validation: Vec<(f64, f64)> = (0..curve.len())
+                    .filter_map(|i| Some((step(i), curve[i].validation?)))
+                    .collect();
+                let dashed = line(Look::Dashed, "validation", validation);
+                let own = [line(Look::Line, "training", training)].into_iter();
+                own.chain((!dashed.x.is_empty()).then_some(dashed))
+            });
+            Chart {
+                title: group.name(),
+                x: Quantity { label: "steps".into(), ..Quantity::default() },
+                y: Quantity { label: "loss".into(), ..Quantity::default() },
+                guides: Vec::new(),
+                series: lines.collect(),
+            }
+        })
+        .collect();
+    Ok(Figure {
+        svg: curves("Learning curves", &charts, 3).context("learning curves")?,
+        caption: "Learning curves of the networks, a colour for each run; the losses of different \
+                  charts are different quantities. Training losses are means over the batches \
+                  between two points, with batch statistics."
+            .into(),
+    })
+}
+
+/// Figures of Merit and C2ST of the methods at a glance.
+///
+/// # Errors
+/// If there is nothing to draw.
+pub fn overview(groups: &[Group], baselines: &Baselines) -> Result<Figure> {
+    let places: Vec<f64> = (1..=groups.len()).map(|i| i as f64).collect();
+    let width = groups.len() as f64 + 0.5;
+    let names: Vec<String> =
+        groups.iter().enumerate().map(|(i, group)| format!("{} {}", i + 1, group.name())).collect();
+    let quantity = |label: &str| Quantity { label: label.into(), ..Quantity::default() };
+    let axis = || Quantity { label: "method".into(), log: false, range: Some((0.5, width)) };
+    let points = |name: String, colour: usize, runs: Vec<(f64, f64)>| {
+        let (y, error) = runs.into_iter().unzip();
+        Series { name, colour, look: Look::Points, x: places.clone(), y, error }
+    };
+    let symbols = ["Ω_c, σ_8", "Ω_c, w_0", "σ_8, w_0"];
+    let ratios = symbols.iter().enumerate().map(|(pair, symbols)| {
+        let runs = groups.iter().map(|group| {
+            let spread = group.relative(pair, &baselines.explicit).spread;
+            (spread.mean, spread.sd)
+        });
+        points(format!("${}$", symbols.replace(", ", "$, $")), pair, runs.collect())
+    });
+    let accuracies =
+        groups.iter().map(|group| (group.c2st().spread.mean, group.c2st_error())).collect();
+    let c2st = &baselines.power_spectrum.c2st;
+    let null = c2st.null.iter().map(|null| Guide::Level(null.mean, "equal".into()));
+    let charts = [
+        Chart {
+            title: "Figure of Merit over the explicit one".into(),
+            x: axis(),
+            y: quantity("ratio"),
+            guides: vec![Guide::Level(1.0, String::new())],
+            series: ratios.collect(),
+        },
+        Chart {
+            title: "C2ST against the explicit posterior".into(),
+            x: axis(),
+            y: quantity("accuracy"),
+            guides: null.chain([Guide::Level(c2st.accuracy, "power spectrum".into())]).collect(),
+            series: vec![points("C2ST".into(), 3, accuracies)],
+        },
+    ];
+    Ok(Figure {
+        svg: curves("Methods at a glance", &charts, 2).context("methods")?,
+        caption: format!(
+            "Mean over the runs of each method, with bands of their standard deviation (Figures of \
+             Merit) and of the standard error (C2ST). Methods: {}.",
+            names.join(", ")
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lognormal_sim::PARAMETERS;
+
+    #[test]
+    fn the_parameters_of_the_pairs_are_shown() {
+        let names: Vec<&str> = shown().into_iter().map(|i| PARAMETERS[i]).collect();
+        assert_eq!(names, ["omega_c", "sigma_8", "w_0"]);
+    }
+}
