@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ::compression::{NonFinite, TrainingSettings};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::{DeviceChoice, open_device};
@@ -183,8 +184,10 @@ impl<'a> Setup<'a> {
             let Recipe::Network(method, run) = *recipe else { continue };
             let own = profile.training(method);
             let purpose = format!("training-{run}");
-            let settings = ::compression::TrainingSettings {
+            let settings = TrainingSettings {
                 seed: derive_seed(seed, &purpose),
+                // cosmologies of the prior that have no map
+                non_finite: NonFinite::Drop,
                 ..own.clone()
             };
             let maps = self.maps("training");
