@@ -478,8 +478,8 @@ const TINY_COMPRESSION: &str = "name = 'tiny'\nsurvey = 'lsst_y10'\nprior = 'lss
     npix = 16\nruns = 2\nspectra = 2\n\
     [full_field]\nchains = 2\nwarmup = 20\ndraws = 40\nmax_depth = 3\n\
     [power_spectrum]\nchains = 2\nwarmup = 15\ndraws = 30\nmax_depth = 3\n\
-    [network.res_net]\nstem = { width = 4, kernel = 3, stride = 2, pool = false }\n\
-    stages = [{ blocks = 1, width = 4 }]\n\
+    [network.res_net]\nstem = { width = 8, kernel = 3, stride = 2, pool = false }\n\
+    stages = [{ blocks = 1, width = 8 }]\n\
     [training]\nbatch = 16\nexamples = 64\nvalidation = 16\nsteps = 12\nevaluate_every = 4\n\
     [[method]]\nloss = 'mse'\n\
     [[method]]\nloss = { vmim = { family = 'affine', layers = 2, hidden = [8] } }\n\

@@ -9,6 +9,7 @@ use crate::lensing::PAIRS;
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::curves::{Chart, Guide, Look, Quantity, Series, curves};
 use crate::prior::DIM;
+use crate::published::PublishedCompression;
 use crate::report::Figure;
 use crate::report::summary::corner_caption;
 
@@ -120,16 +121,21 @@ pub fn learning(groups: &[Group]) -> Result<Figure> {
 ///
 /// # Errors
 /// If there is nothing to draw.
-pub fn overview(groups: &[Group], baselines: &Baselines) -> Result<Figure> {
+pub fn overview(
+    groups: &[Group],
+    baselines: &Baselines,
+    published: &PublishedCompression,
+) -> Result<Figure> {
     let places: Vec<f64> = (1..=groups.len()).map(|i| i as f64).collect();
     let width = groups.len() as f64 + 0.5;
     let names: Vec<String> =
         groups.iter().enumerate().map(|(i, group)| format!("{} {}", i + 1, group.name())).collect();
     let quantity = |label: &str| Quantity { label: label.into(), ..Quantity::default() };
     let axis = || Quantity { label: "method".into(), log: false, range: Some((0.5, width)) };
-    let points = |name: String, colour: usize, runs: Vec<(f64, f64)>| {
+    let points = |name: &str, colour: usize, shift: f64, runs: Vec<(f64, f64)>| {
         let (y, error) = runs.into_iter().unzip();
-        Series { name, colour, look: Look::Points, x: places.clone(), y, error }
+        let x = places.iter().map(|place| place + shift).collect();
+        Series { name: name.into(), colour, look: Look::Marks, x, y, error }
     };
     let symbols = ["Ω_c, σ_8", "Ω_c, w_0", "σ_8, w_0"];
     let ratios = symbols.iter().enumerate().map(|(pair, symbols)| {
@@ -137,7 +143,18 @@ pub fn overview(groups: &[Group], baselines: &Baselines) -> Result<Figure> {
             let spread = group.relative(pair, &baselines.explicit).spread;
             (spread.mean, spread.sd)
         });
-        points(format!("${}$", symbols.replace(", ", "$, $")), pair, runs.collect())
+        let shift = 0.12 * (pair as f64 - 1.0);
+        points(&format!("${}$", symbols.replace(", ", "$, $")), pair, shift, runs.collect())
+    });
+    let theirs = (0..symbols.len()).filter_map(|pair| {
+        let known = published.find("full-field")?.figures[pair];
+        let found = |(place, group): (&f64, &Group)| {
+            Some((*place, published.find(&group.key)?.figures[pair] / known))
+        };
+        let (x, y): (Vec<f64>, Vec<f64>) = places.iter().zip(groups).filter_map(found).unzip();
+        let look = Look::Published;
+        let name = "published".into();
+        (!x.is_empty()).then_some(Series { name, colour: pair, look, x, y, error: Vec::new() })
     });
     let accuracies =
         groups.iter().map(|group| (group.c2st().spread.mean, group.c2st_error())).collect();
@@ -149,21 +166,22 @@ pub fn overview(groups: &[Group], baselines: &Baselines) -> Result<Figure> {
             x: axis(),
             y: quantity("ratio"),
             guides: vec![Guide::Level(1.0, String::new())],
-            series: ratios.collect(),
+            series: ratios.chain(theirs).collect(),
         },
         Chart {
             title: "C2ST against the explicit posterior".into(),
             x: axis(),
             y: quantity("accuracy"),
             guides: null.chain([Guide::Level(c2st.accuracy, "power spectrum".into())]).collect(),
-            series: vec![points("C2ST".into(), 3, accuracies)],
+            series: vec![points("C2ST", 3, 0.0, accuracies)],
         },
     ];
     Ok(Figure {
         svg: curves("Methods at a glance", &charts, 2).context("methods")?,
         caption: format!(
-            "Mean over the runs of each method, with bands of their standard deviation (Figures of \
-             Merit) and of the standard error (C2ST). Methods: {}.",
+            "Mean over the runs of each method with their standard deviation (Figures of Merit) \
+             and the standard error (C2ST); diamonds: published, with 256 x 256 pixels. Methods: \
+             {}.",
             names.join(", ")
         ),
     })

@@ -151,6 +151,12 @@ impl Profile {
             let training = self.training(method);
             training.validate().with_context(|| format!("training with {name}"))?;
             let Loss::Imnn { derivatives_every, .. } = method.loss else { continue };
+            let (width, numbers) = (self.last_width(), method.loss.summary_len(DIM));
+            ensure!(
+                width >= numbers,
+                "the network's last {width} channels or units make {numbers} summaries whose \
+                 covariance is singular: at least {numbers} are needed for imnn"
+            );
             let whole = training.batch.is_multiple_of(derivatives_every);
             ensure!(
                 derivatives_every == 1 || (training.examples.is_none() && whole),
@@ -160,6 +166,15 @@ impl Profile {
             );
         }
         Ok(())
+    }
+
+    /// Numbers that the last, linear layer of the network sees.
+    fn last_width(&self) -> usize {
+        match &self.network {
+            NetworkConfig::ResNet(config) => config.stages.last().map(|stage| stage.width),
+            NetworkConfig::Perceptron(config) => config.hidden.last().copied(),
+        }
+        .unwrap_or(usize::MAX)
     }
 
     fn validate_calibration(&self) -> Result<()> {
@@ -244,6 +259,7 @@ mod tests {
             ("held_out = ", "held_out = 1 # ", "held_out = 1"),
             ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
+            ("width = 64", "width = 5", "last 5 channels"),
             ("learning_rate = ", "learning_rate = -", "learning_rate"),
         ] {
             let text = laptop.replace(old, new);

@@ -106,7 +106,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
             heading: "Question and answer".into(),
             paragraphs: answers,
             warnings: story::warnings(&groups, &baselines, effective.unwrap_or(0.0)),
-            figures: vec![overview(&groups, &baselines)?],
+            figures: vec![overview(&groups, &baselines, &published)?],
             tables: vec![
                 tables::figures_of_merit(&groups, &baselines),
                 tables::published_ratios(&groups, &baselines, &published),
