@@ -116,10 +116,11 @@ impl Calibration {
             Verdict {
                 grade: grade(coverage.p_value),
                 text: format!(
-                    "Highest-density regions hold the truth {:+.1} ± {:.1} % more often than they \
+                    "Highest-density regions hold the truth {:.1} ± {:.1} % {} often than they \
                      claim ({sense}; probability of the departure {})",
-                    100.0 * coverage.excess,
+                    100.0 * coverage.excess.abs(),
                     100.0 * coverage.excess_error,
+                    if coverage.excess < 0.0 { "less" } else { "more" },
                     probability(coverage.p_value)
                 ),
             },

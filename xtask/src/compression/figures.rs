@@ -74,6 +74,25 @@ pub fn corners(
     figures.collect()
 }
 
+/// Part of a learning curve that may fall outside the chart, and by how much more than the rest it
+/// must vary to do so.
+const SETTLING: (f64, f64) = (0.25, 4.0);
+
+/// The range of the losses after the first part of the training, if it is much narrower than that of
+/// all losses.
+fn settled(series: &[Series]) -> Option<(f64, f64)> {
+    let last = series.iter().flat_map(|one| &one.x).copied().fold(0.0, f64::max);
+    let range = |from: f64| {
+        let points = series.iter().flat_map(|one| one.x.iter().zip(&one.y));
+        let late = points.filter(|(x, _)| **x > from).map(|(_, y)| *y);
+        late.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)))
+    };
+    let ((low, high), (lowest, highest)) = (range(SETTLING.0 * last), range(0.0));
+    let margin = 0.25 * (high - low);
+    let narrow = margin > 0.0 && highest - lowest > SETTLING.1 * (high - low);
+    narrow.then_some((low - margin, high + margin))
+}
+
 /// Learning curves of all networks, a chart for each loss.
 ///
 /// # Errors
@@ -99,12 +118,13 @@ pub fn learning(groups: &[Group]) -> Result<Figure> {
                 let own = [line(Look::Line, "training", training)].into_iter();
                 own.chain((!dashed.x.is_empty()).then_some(dashed))
             });
+            let series: Vec<Series> = lines.collect();
             Chart {
                 title: group.name(),
                 x: Quantity { label: "steps".into(), ..Quantity::default() },
-                y: Quantity { label: "loss".into(), ..Quantity::default() },
+                y: Quantity { label: "loss".into(), log: false, range: settled(&series) },
                 guides: Vec::new(),
-                series: lines.collect(),
+                series,
             }
         })
         .collect();
@@ -112,7 +132,7 @@ pub fn learning(groups: &[Group]) -> Result<Figure> {
         svg: curves("Learning curves", &charts, 3).context("learning curves")?,
         caption: "Learning curves of the networks, a colour for each run; the losses of different \
                   charts are different quantities. Training losses are means over the batches \
-                  between two points, with batch statistics."
+                  between two points, with batch statistics; the first of them may lie outside."
             .into(),
     })
 }
@@ -191,6 +211,21 @@ pub fn overview(
 mod tests {
     use super::*;
     use lognormal_sim::PARAMETERS;
+
+    #[test]
+    fn a_wild_beginning_does_not_hide_the_rest() {
+        let curve = |first: f64| Series {
+            name: "training".into(),
+            colour: 0,
+            look: Look::Line,
+            x: vec![10.0, 50.0, 100.0],
+            y: vec![first, 2.0, 1.0],
+            error: Vec::new(),
+        };
+        assert_eq!(settled(&[curve(3.0)]), None);
+        assert_eq!(settled(&[curve(900.0)]), Some((0.75, 2.25)));
+        assert_eq!(settled(&[]), None);
+    }
 
     #[test]
     fn the_parameters_of_the_pairs_are_shown() {
