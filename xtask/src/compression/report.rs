@@ -202,9 +202,16 @@ fn method_words(profile: &Profile) -> String {
              summaries too, without a network before."
         )
     });
+    let imnn = profile.method.iter().any(|method| matches!(method.loss, Loss::Imnn { .. }));
+    let pairs = match imnn {
+        true => {
+            "; IMNN from pairs of maps around the fiducial parameters that differ in one parameter \
+             and share latents and noise"
+        }
+        false => "",
+    };
     format!(
-        "Every network learns from {maps}; IMNN from pairs of maps around the fiducial parameters \
-         that differ in one parameter and share latents and noise. The weights of the lowest \
+        "Every network learns from {maps}{pairs}. The weights of the lowest \
          validation loss are kept. Then {} other simulations, the same for all, are compressed, and \
          a posterior estimator (NPE), the same for all, learns from these summaries; {} more are \
          held out.{spectra}",
