@@ -243,7 +243,8 @@ fn laplace_covariance(
     Ok(inverse_from_factor(&factor))
 }
 
-fn cholesky(a: &[[f64; DIM]; DIM]) -> Option<[[f64; DIM]; DIM]> {
+/// The lower triangular factor of a matrix, if it is positive definite.
+pub fn cholesky(a: &[[f64; DIM]; DIM]) -> Option<[[f64; DIM]; DIM]> {
     let mut l = [[0.0; DIM]; DIM];
     for i in 0..DIM {
         for j in 0..=i {
@@ -261,9 +262,9 @@ fn cholesky(a: &[[f64; DIM]; DIM]) -> Option<[[f64; DIM]; DIM]> {
     Some(l)
 }
 
-/// `(L L^T)^-1`.
+/// `(L L^T)^-1` of a lower triangular factor `L`.
 #[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
-fn inverse_from_factor(l: &[[f64; DIM]; DIM]) -> [[f64; DIM]; DIM] {
+pub fn inverse_from_factor(l: &[[f64; DIM]; DIM]) -> [[f64; DIM]; DIM] {
     let mut inverse = [[0.0; DIM]; DIM];
     for column in 0..DIM {
         for i in column..DIM {

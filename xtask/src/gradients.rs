@@ -20,6 +20,7 @@ mod run;
 mod story;
 mod training;
 
+pub use curves::Runs;
 pub use profile::Profile;
 pub use report::{NAME, write_report};
 pub use run::run;

@@ -6,13 +6,15 @@
 mod comparison;
 mod inference;
 mod measurement;
+mod observation;
 mod profile;
 mod report;
 mod run;
 
-pub use comparison::{Comparison, compare};
+pub use comparison::{Comparison, PAIRS, compare};
 pub use inference::{Method, Problem, draw_posterior};
 pub use measurement::{Measurement, measure};
+pub use observation::{OBSERVATION, observe};
 pub use profile::{C2stProfile, Profile};
 pub use report::{ReportInputs, write_report};
 pub use run::run;

@@ -3,6 +3,7 @@
 mod arrays;
 mod cli;
 mod commands;
+mod compression;
 mod device;
 mod explicit;
 mod files;

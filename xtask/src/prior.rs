@@ -93,6 +93,12 @@ impl Prior {
         self.prior.names().into_iter().zip(self.prior.support())
     }
 
+    /// The distribution itself.
+    #[must_use]
+    pub fn distribution(&self) -> &sbi::prior::Prior {
+        &self.prior
+    }
+
     /// Gradient of the log density.
     #[must_use]
     pub fn gradient(&self, theta: &[f64; DIM]) -> [f64; DIM] {

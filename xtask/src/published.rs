@@ -1,7 +1,11 @@
 //! What was published: the results that studies are compared with, from `data/published/`.
 
+mod compression;
+
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+
+pub use compression::{PublishedCompression, PublishedFigures};
 
 const GRADIENTS: &str = include_str!("../../data/published/gradients.toml");
 const INFERENCE: &str = include_str!("../../data/published/inference.toml");

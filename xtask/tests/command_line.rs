@@ -92,6 +92,9 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         ("posterior --map none.npy --method magic --out r", 2, "explicit"),
         ("benchmark --profile desktop", 1, "laptop"),
         ("benchmark --study astrology", 2, "lensing"),
+        ("benchmark --device tpu", 2, "cpu, wgpu or auto"),
+        ("benchmark --device wgpu", 1, "--study compression"),
+        ("benchmark --study compression --profile desktop", 1, "laptop"),
         ("benchmark --shard 2/2", 2, "numbered from 0"),
         ("benchmark --shard 0/2 --fresh", 2, "--fresh"),
         ("report nowhere", 1, "benchmark"),
@@ -468,6 +471,63 @@ fn the_study_of_gradients_is_the_same_in_shards_and_on_one_thread() {
     assert!(measured(&folder.path("parts")) == whole, "shards give other numbers");
     let message = folder.succeeds(&format!("{words} parts"));
     assert!(message.contains("14 of 14 tasks found done"), "{message}");
+}
+
+/// A profile of the study of compression, of a few seconds.
+const TINY_COMPRESSION: &str = "name = 'tiny'\nsurvey = 'lsst_y10'\nprior = 'lsst_y10'\n\
+    npix = 16\nruns = 2\nspectra = 2\n\
+    [full_field]\nchains = 2\nwarmup = 20\ndraws = 40\nmax_depth = 3\n\
+    [power_spectrum]\nchains = 2\nwarmup = 15\ndraws = 30\nmax_depth = 3\n\
+    [network.res_net]\nstem = { width = 8, kernel = 3, stride = 2, pool = false }\n\
+    stages = [{ blocks = 1, width = 8 }]\n\
+    [training]\nbatch = 16\nexamples = 64\nvalidation = 16\nsteps = 12\nevaluate_every = 4\n\
+    [[method]]\nloss = 'mse'\n\
+    [[method]]\nloss = { vmim = { family = 'affine', layers = 2, hidden = [8] } }\n\
+    [[method]]\nloss = { imnn = { derivatives_every = 4, strength = 10.0, closeness = 0.1 } }\n\
+    [method.training]\nbatch = 16\nvalidation = 16\nsteps = 3\nevaluate_every = 3\n\
+    [inference]\nsimulations = 60\nheld_out = 60\nrepeats = 1\ndraws = 60\n\
+    [inference.npe]\nflow = { family = 'affine', layers = 2, hidden = [8] }\n\
+    fit = { training = { max_steps = 20, batch = 16, evaluate_every = 5 } }\n\
+    [calibration]\nloss = 'vmim'\nobservations = 50\ndraws = 19\n\
+    [c2st]\ndraws = 60\n\
+    [c2st.classifier]\nrepetitions = 1\nnull_repetitions = 0\nmax_epochs = 20\n";
+
+/// The same by the name of the task alone: the key of a task tells the wall times of the chains and
+/// trainings that it reads.
+fn named(measured: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let name = |folder: String| folder.rsplit_once('-').expect("name and key").0.to_owned();
+    let mut found: Vec<_> =
+        measured.into_iter().map(|(folder, bytes)| (name(folder), bytes)).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn the_study_of_compression_is_the_same_in_shards_and_on_one_thread() {
+    let folder = Folder::new();
+    fs::write(folder.path("tiny.toml"), TINY_COMPRESSION).expect("the folder is writable");
+    let words = "benchmark --study compression --profile tiny.toml --out";
+    folder.succeeds(&format!("{words} whole"));
+    let whole = named(measured(&folder.path("whole")));
+    assert_eq!(whole.len(), 3 * 2 + 2, "three losses twice, and spectra");
+    let page = fs::read(folder.path("whole/report.html")).expect("it was written");
+    fs::remove_file(folder.path("whole/report.html")).expect("it was written");
+    folder.succeeds("report whole");
+    assert!(fs::read(folder.path("whole/report.html")).expect("drawn again") == page);
+    let text = String::from_utf8_lossy(&page);
+    for part in ["comes closest", "VMIM over that of MSE", "calibrated?", "spectra, learnt"] {
+        assert!(text.contains(part), "{part} is missing");
+    }
+    assert!(!text.contains("NaN"), "a number is missing");
+
+    for shard in ["1/2", "0/2"] {
+        let mut command = folder.command(&format!("{words} parts --shard {shard}"));
+        let output = command.env("RAYON_NUM_THREADS", "1").output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(named(measured(&folder.path("parts"))) == whole, "shards give other numbers");
+    let message = folder.succeeds(&format!("{words} parts"));
+    assert!(message.contains("25 of 26 tasks found done"), "{message}");
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use flows::DeviceChoice;
 
 use crate::cli::ResumeArguments;
 use crate::study::{Seen, Shard, State, Study, Unfinished};
-use crate::{gradients, lensing};
+use crate::{compression, device, gradients, lensing};
 
 /// Arguments of `benchmark`.
 #[derive(Args)]
@@ -16,6 +17,7 @@ use crate::{gradients, lensing};
     cargo xtask benchmark                     about ten minutes on two cores\n  \
     cargo xtask benchmark --profile smoke     a minute, to see that everything works\n  \
     cargo xtask benchmark --study gradients   another study, twenty minutes on two cores\n  \
+    cargo xtask benchmark --study compression  losses compared, half an hour on two cores\n  \
     cargo xtask benchmark --profile paper     hours; stop it and go on at will\n  \
     cargo xtask benchmark --profile paper --shard 0/8    an eighth of the long tasks\n\n\
     The study lies in results/STUDY-PROFILE: report.html, and every intermediate result under\n\
@@ -35,6 +37,9 @@ pub struct Arguments {
     /// Folder of the study (default: results/STUDY-PROFILE)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Device of the networks of --study compression: cpu, wgpu, or auto for a GPU if there is one
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: DeviceChoice,
     /// Make only part I (from 0) of N of the long tasks, and no report
     #[arg(long, value_name = "I/N", conflicts_with = "fresh")]
     shard: Option<Shard>,
@@ -52,6 +57,8 @@ enum StudyName {
     Lensing,
     /// Learning with the scores of the simulator: two moons and Lotka-Volterra (arXiv:2207.05636)
     Gradients,
+    /// Networks that compress maps, trained with five losses (arXiv:2407.10877)
+    Compression,
 }
 
 /// What a study that ran to the end leaves.
@@ -70,6 +77,10 @@ pub struct Finished {
 /// If the profile makes no sense, a task fails, or the folder cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let begun = Instant::now();
+    ensure!(
+        arguments.study == StudyName::Compression || arguments.device == DeviceChoice::Cpu,
+        "--device has no use without --study compression: the other studies run on the processor"
+    );
     match arguments.study {
         StudyName::Lensing => {
             let profile = lensing::Profile::load(&arguments.profile)?;
@@ -81,6 +92,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let profile = gradients::Profile::load(&arguments.profile)?;
             let (folder, study) = arguments.open(&profile.name)?;
             let ending = gradients::run(&study, &folder, &profile, arguments.seed);
+            arguments.conclude(&folder, &study, ending, begun)
+        }
+        StudyName::Compression => {
+            let profile = compression::Profile::load(&arguments.profile)?;
+            device::require_program(arguments.device)?;
+            let (folder, study) = arguments.open(&profile.name)?;
+            let (choice, seed) = (arguments.device, arguments.seed);
+            let ending = compression::run(&study, &folder, &profile, choice, seed);
             arguments.conclude(&folder, &study, ending, begun)
         }
     }

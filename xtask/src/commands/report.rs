@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::files::{read_json, require_writable_folder};
-use crate::{gradients, lensing};
+use crate::{compression, gradients, lensing};
 
 /// Arguments of `report`.
 #[derive(Args)]
@@ -36,6 +36,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(gradients::NAME) => {
             let inputs = serde_json::from_value(inputs).with_context(damaged)?;
             gradients::write_report(folder, &inputs)?
+        }
+        Some(compression::NAME) => {
+            let inputs = serde_json::from_value(inputs).with_context(damaged)?;
+            compression::write_report(folder, &inputs)?
         }
         Some(other) => bail!("{}: unknown study '{other}'", path.display()),
         None => {

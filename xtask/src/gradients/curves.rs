@@ -50,7 +50,8 @@ pub struct Runs {
 const METRICS: [(Metric, &str); 2] = [(Metric::C2st, "C2ST"), (Metric::Nlp, "NLP")];
 
 impl Runs {
-    fn of(values: &[f64]) -> Self {
+    /// Those of values.
+    pub fn of(values: &[f64]) -> Self {
         Self { spread: spread(values), count: values.len() }
     }
 

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::sampling::thinned;
 
 /// Pairs of parameters whose Figure of Merit is compared: those of the published tables.
-const PAIRS: [(usize, usize); 3] = [(0, 2), (0, 5), (2, 5)];
+pub const PAIRS: [(usize, usize); 3] = [(0, 2), (0, 5), (2, 5)];
 
 /// The two posteriors against each other.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -6,9 +6,10 @@ use anyhow::{Context, Result};
 use lognormal_sim::{Cosmology, Simulator};
 
 use super::{
-    Method, Problem, Profile, ReportInputs, compare, draw_posterior, measure, write_report,
+    Method, OBSERVATION, Problem, Profile, ReportInputs, compare, draw_posterior, measure, observe,
+    write_report,
 };
-use crate::arrays::{Named, read_npz, write_npz};
+use crate::arrays::read_npz;
 use crate::cli::{SurveyArguments, with_npix};
 use crate::commands::benchmark::Finished;
 use crate::commands::report::STUDY;
@@ -16,7 +17,7 @@ use crate::files::{write_json, write_text};
 use crate::machine::machine;
 use crate::prior::Prior;
 use crate::sampling::SAMPLES;
-use crate::study::{Crew, Study, derive_seed};
+use crate::study::{Crew, Study};
 
 const READ_ME: &str = "report.html  the study in one page\n\
     study.json   what the report is drawn from; `cargo xtask report DIR` draws it again\n\
@@ -37,19 +38,9 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
 
     let config = (&survey, theta, seed);
     let observation = study.run("observation", 1, &config, &[], |workspace| {
-        let seed = derive_seed(seed, "observation");
-        let map: Vec<f64> = simulator.simulate(&truth, seed, 0, true)?;
-        let field: Vec<f64> = simulator.simulate(&truth, seed, 0, false)?;
-        write_npz(
-            &workspace.path("observation.npz"),
-            [
-                Named::f64("map", &shape, &map),
-                Named::f64("field", &shape, &field),
-                Named::f64("theta", &[theta.len()], &theta),
-            ],
-        )
+        observe(&simulator, &truth, seed, workspace)
     })?;
-    let map = read_npz(&observation.path("observation.npz"), "map")?.data;
+    let map = read_npz(&observation.path(OBSERVATION), "map")?.data;
     let problem = &Problem { simulator: &simulator, prior: &prior, map: &map };
 
     let spectra = study.run("spectra", 1, &survey, &[&observation], |workspace| {
@@ -101,7 +92,7 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         prior: prior.clone(),
         map_size_deg: survey.map_size_deg,
         truth: Some(theta),
-        maps: relative(observation.path("observation.npz"))?,
+        maps: relative(observation.path(OBSERVATION))?,
         spectra: relative(spectra.path("spectra.json"))?,
         posteriors: vec![
             ("full field".into(), relative(full_field.path(""))?),

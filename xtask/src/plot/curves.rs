@@ -58,6 +58,8 @@ pub enum Guide {
 pub enum Look {
     /// Points on a line.
     Points,
+    /// Points with error bars and no line between them, for positions that are no quantity.
+    Marks,
     /// A line.
     Line,
     /// A dashed line.
@@ -263,7 +265,7 @@ impl Series {
     }
 
     fn draw_band(&self, svg: &mut Svg, panel: &Panel) {
-        if self.error.is_empty() || self.look == Look::Published {
+        if self.error.is_empty() || matches!(self.look, Look::Published | Look::Marks) {
             return;
         }
         let edge = |sign: f64| -> Vec<f64> {
@@ -283,10 +285,21 @@ impl Series {
         // A long, noisy line would become a block.
         let stroke = Stroke::solid(self.paint(), if points.len() > 200 { 0.9 } else { 1.6 });
         let stroke = if self.look == Look::Dashed { stroke.dashed("6 3") } else { stroke };
-        svg.polyline(&points, stroke);
-        if self.look == Look::Points {
+        if self.look == Look::Marks {
+            self.draw_bars(svg, panel);
+        } else {
+            svg.polyline(&points, stroke);
+        }
+        if matches!(self.look, Look::Points | Look::Marks) {
             let inside = points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
             inside.for_each(|&point| svg.disc(point, 2.6, self.paint()));
+        }
+    }
+
+    fn draw_bars(&self, svg: &mut Svg, panel: &Panel) {
+        for ((&x, &y), &error) in self.x.iter().zip(&self.y).zip(&self.error) {
+            let [from, to] = [y - error, y + error].map(|v| (panel.px(x), edge_of(panel, v)));
+            svg.line(from, to, Stroke::solid(self.paint(), 1.1));
         }
     }
 
@@ -365,6 +378,8 @@ impl<'a> Legend<'a> {
                 let ends = [-1.0, 1.0].map(|sign| (middle.0, y + 7.5 * sign));
                 svg.line(ends[0], ends[1], Stroke::solid(colour, 1.1));
                 diamond(svg, middle, colour);
+            } else if series.look == Look::Marks {
+                svg.disc(middle, 2.6, colour);
             } else {
                 if !series.error.is_empty() {
                     svg.rect(Rect::new(*x, y - 5.0, SAMPLE.0, 10.0), colour, 0.2, None);
@@ -419,6 +434,16 @@ mod tests {
         assert_eq!(svg.matches(">equal distributions<").count(), 2);
         assert_eq!(svg.matches(">two moons<").count(), 2);
         assert!(!svg.contains("NaN"));
+    }
+
+    #[test]
+    fn marks_are_not_joined() {
+        let drawn = |look| curves("", &[chart(vec![series("FoM", look, 0.05)])], 1).unwrap();
+        let (joined, marks) = (drawn(Look::Points), drawn(Look::Marks));
+        assert_eq!(marks.matches("<circle").count(), joined.matches("<circle").count());
+        let band = "fill-opacity=\"0.2\"";
+        assert!(joined.contains(band) && !marks.contains(band));
+        assert_eq!(marks.matches("stroke-width=\"1.1\"").count(), 3, "an error bar for each");
     }
 
     #[test]

@@ -16,7 +16,6 @@
 
 pub mod axis;
 pub mod bandwidth;
-#[cfg_attr(not(test), expect(dead_code, reason = "drawn by studies of inference methods"))]
 pub mod calibration;
 pub mod chains;
 pub mod contour;

@@ -1,0 +1,26 @@
+//! The study of compression: which loss makes the summaries that know most?
+//!
+//! After "Optimal neural summarization for full-field weak lensing cosmological implicit inference"
+//! (arXiv:2407.10877). One network is trained with several losses on lognormal maps; one way of
+//! inference, the same for all, makes a posterior of each set of summaries; the explicit full-field
+//! posterior of the same observation says what could be known.
+//!
+//! `observation` -> `full-field` and `power-spectrum` -> `baselines`; for each loss and run
+//! `compressor` -> `summaries` -> `posterior`, which reads `full-field`; `calibration` -> report.
+
+mod calibration;
+mod figures;
+mod group;
+mod infer;
+mod measured;
+mod profile;
+mod report;
+mod run;
+mod source;
+mod story;
+mod tables;
+mod train;
+
+pub use profile::Profile;
+pub use report::{NAME, write_report};
+pub use run::run;

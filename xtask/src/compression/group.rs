@@ -1,0 +1,245 @@
+//! All that was measured of one method.
+
+use std::path::Path;
+
+use ::compression::TrainingReport;
+use anyhow::Result;
+use metrics::{FigureOfMerit, mean, variance};
+
+use super::infer::{HELD_OUT, MEASURED};
+use super::measured::{Inferred, Measured};
+use super::report::MethodInputs;
+use super::run::SPECTRA;
+use super::train::read_report;
+use crate::arrays::{Array, read_npz};
+use crate::files::read_json;
+use crate::gradients::Runs;
+use crate::sampling::SAMPLES;
+
+/// A method with all its trainings and posteriors.
+pub struct Group {
+    /// Its key.
+    pub key: String,
+    /// The trainings of its compressor, with their wall times.
+    pub trainings: Vec<(TrainingReport, f64)>,
+    /// Its posteriors.
+    pub measured: Vec<Measured>,
+    /// Wall times of all summaries and posteriors.
+    pub seconds: f64,
+    /// Draws of its first posterior.
+    pub draws: Array,
+    /// Log probabilities of the truths of the simulations held out, of each posterior.
+    pub held_out: Vec<Vec<f64>>,
+}
+
+/// A difference with its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The difference.
+    pub value: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
+/// Standard errors by which values must differ to be called different.
+pub const CLEAR: f64 = 2.0;
+
+impl Difference {
+    /// -1, 0 or 1: clearly below zero, not clear, clearly above.
+    #[must_use]
+    pub fn sign(self) -> i32 {
+        match self {
+            Self { value, error } if value > CLEAR * error => 1,
+            Self { value, error } if value < -CLEAR * error => -1,
+            _ => 0,
+        }
+    }
+}
+
+/// What a method is called.
+#[must_use]
+pub fn name(key: &str) -> String {
+    match key {
+        SPECTRA => "spectra, learnt".into(),
+        loss => loss.to_uppercase(),
+    }
+}
+
+impl Group {
+    /// Reads what a method left; paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// If a result is missing or damaged.
+    pub fn read(folder: &Path, inputs: &MethodInputs) -> Result<Self> {
+        let MethodInputs { key, compressors, summaries, posteriors } = inputs;
+        let folders: Vec<_> = posteriors.iter().map(|(path, _)| folder.join(path)).collect();
+        let first = folders.first().map_or(folder, |path| path.as_path());
+        Ok(Self {
+            key: key.clone(),
+            trainings: compressors
+                .iter()
+                .map(|(path, seconds)| Ok((read_report(&folder.join(path))?, *seconds)))
+                .collect::<Result<_>>()?,
+            measured: folders
+                .iter()
+                .map(|path| read_json(&path.join(MEASURED)))
+                .collect::<Result<_>>()?,
+            seconds: summaries.iter().chain(posteriors).map(|(_, seconds)| seconds).sum(),
+            draws: read_npz(&first.join(SAMPLES), "samples")?,
+            held_out: folders
+                .iter()
+                .map(|path| Ok(read_npz(&path.join(HELD_OUT), "log_probability")?.data))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(&self.key)
+    }
+
+    fn runs(&self, value: impl Fn(&Measured) -> f64) -> Runs {
+        Runs::of(&self.measured.iter().map(value).collect::<Vec<f64>>())
+    }
+
+    /// The Figure of Merit of a pair of parameters.
+    #[must_use]
+    pub fn figure(&self, pair: usize) -> Runs {
+        self.runs(|one| one.judged.figures[pair].value)
+    }
+
+    /// The same in units of that of another posterior.
+    #[must_use]
+    pub fn relative(&self, pair: usize, to: &[FigureOfMerit]) -> Runs {
+        self.runs(|one| one.judged.figures[pair].value / to[pair].value)
+    }
+
+    /// C2ST against the explicit posterior.
+    #[must_use]
+    pub fn c2st(&self) -> Runs {
+        self.runs(|one| one.judged.c2st.accuracy)
+    }
+
+    /// Divergence of the explicit posterior.
+    #[must_use]
+    pub fn divergence(&self) -> Runs {
+        self.runs(|one| one.judged.divergence)
+    }
+
+    /// A measure of learnt posteriors.
+    #[must_use]
+    pub fn inferred(&self, value: impl Fn(&Inferred) -> f64) -> Runs {
+        self.runs(|one| value(&one.inferred))
+    }
+
+    /// Standard error of the mean C2ST: that of its runs, but at least that of the tests.
+    #[must_use]
+    pub fn c2st_error(&self) -> f64 {
+        let count = self.measured.len() as f64;
+        let test: Vec<f64> = self.measured.iter().map(|one| one.judged.c2st.error).collect();
+        self.c2st().error().unwrap_or(0.0).max(mean(&test) / count.sqrt())
+    }
+
+    /// By how much its negative log probability is above that of another method on the same
+    /// simulations: those to which both give a finite one. The error is that of the mean over the
+    /// simulations and, if there are several runs, of their scatter.
+    #[must_use]
+    pub fn nlp_above(&self, other: &Self) -> Option<Difference> {
+        let pairs = self.held_out.iter().zip(&other.held_out);
+        let differences: Vec<Vec<f64>> = pairs
+            .map(|(own, other)| {
+                let differences = own.iter().zip(other).map(|(own, other)| other - own);
+                differences.filter(|value| value.is_finite()).collect()
+            })
+            .collect();
+        if differences.iter().any(|run| run.len() < 2) {
+            return None;
+        }
+        let means = Runs::of(&differences.iter().map(|run| mean(run)).collect::<Vec<f64>>());
+        let first = differences.first()?;
+        let sampling = (variance(first) / first.len() as f64).sqrt();
+        let error = sampling.hypot(means.error().unwrap_or(0.0));
+        Some(Difference { value: means.spread.mean, error })
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use flows::training::CurvePoint;
+    use metrics::{C2st, NegativeLogProbability};
+
+    /// A method with the given Figure of Merit and C2ST in each run.
+    pub fn group(key: &str, runs: &[(f64, f64)], log_probability: f64) -> Group {
+        let figure = |value| FigureOfMerit { value, error: 0.0 };
+        let mean_of = |value| NegativeLogProbability { value, error: 0.1, count: 9, excluded: 0 };
+        let one = |(run, &(value, accuracy)): (usize, &(f64, f64))| Measured {
+            method: key.into(),
+            run,
+            repeat: 0,
+            judged: super::super::measured::Judged {
+                figures: vec![figure(value), figure(value), figure(value)],
+                c2st: C2st {
+                    accuracy,
+                    error: 0.01,
+                    repetition_error: 0.0,
+                    sampling_error: 0.01,
+                    accuracies: vec![accuracy],
+                    null: None,
+                },
+                draws: 100,
+                divergence: 0.3,
+            },
+            inferred: Inferred {
+                summaries: 6,
+                simulations: 100,
+                gain: 2.0,
+                cross_entropy: mean_of(1.0),
+                nlp: mean_of(-log_probability),
+                deviation: 1.0,
+                leakage: 0.0,
+                curve: vec![CurvePoint {
+                    step: 1,
+                    epoch: 1.0,
+                    training: 1.0,
+                    validation: None,
+                    learning_rate: 1e-3,
+                }],
+                best: 0,
+            },
+        };
+        let noise = |i: usize| 0.001 * ((7 * i) % 5) as f64;
+        Group {
+            key: key.into(),
+            trainings: Vec::new(),
+            measured: runs.iter().enumerate().map(one).collect(),
+            seconds: 1.0,
+            draws: Array { shape: vec![1, 0, 6], data: Vec::new() },
+            held_out: runs
+                .iter()
+                .map(|_| (0..9).map(|i| log_probability + noise(i) * log_probability).collect())
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn methods_are_compared_on_the_same_simulations() {
+        let (good, bad) = (group("vmim", &[(9.0, 0.5)], 2.0), group("mse", &[(8.0, 0.6)], 1.0));
+        let difference = bad.nlp_above(&good).expect("finite");
+        assert!((difference.value - 1.0).abs() < 0.01 && difference.error < 0.01);
+        assert_eq!(difference.sign(), 1);
+        assert_eq!(good.nlp_above(&bad).expect("finite").sign(), -1);
+        assert_eq!(good.nlp_above(&good).expect("finite").sign(), 0);
+        let mut broken = group("mae", &[(9.0, 0.5)], 2.0);
+        broken.held_out[0].fill(f64::NEG_INFINITY);
+        assert_eq!(broken.nlp_above(&good), None);
+    }
+
+    #[test]
+    fn one_run_has_at_least_the_error_of_its_test() {
+        assert!((group("mse", &[(8.0, 0.6)], 1.0).c2st_error() - 0.01).abs() < 1e-12);
+        let scattered = group("mse", &[(8.0, 0.6), (8.0, 0.7)], 1.0);
+        assert!((scattered.c2st_error() - 0.05).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,256 @@
+//! From summaries to posteriors: one way of inference for all compressors.
+
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+
+use ::compression::Compressor;
+use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
+use flows::training::TrainingSettings;
+use metrics::{NonFinite, mean, negative_log_probability};
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+use sbi::simulations::Simulations;
+use sbi::{Estimator, FitProgress, FitSettings, Fitting, NpeSettings, npe};
+
+use super::measured::{Explicit, Inferred, Measured};
+use super::profile::InferenceProfile;
+use super::source::LensingMaps;
+use super::train::show_steps;
+use crate::arrays::{Array, Named, read_npz, write_npz};
+use crate::files::write_json;
+use crate::lensing::C2stProfile;
+use crate::prior::{DIM, Prior};
+use crate::sampling::SAMPLES;
+use crate::study::{Workspace, derive_seed};
+
+/// File of the summaries.
+const SUMMARIES: &str = "summaries.npz";
+/// File of the estimator.
+const ESTIMATOR: &str = "estimator.safetensors";
+/// File of a [`Measured`].
+pub const MEASURED: &str = "measured.json";
+/// File of the log probabilities of the simulations held out.
+pub const HELD_OUT: &str = "held_out.npz";
+
+/// Maps simulated and compressed at a time.
+const PART: u64 = 64;
+
+/// Parameters with the summaries of maps.
+pub struct Pairs {
+    /// `[map, parameter]`.
+    pub theta: Array2<f64>,
+    /// `[map, summary]`.
+    pub x: Array2<f64>,
+}
+
+impl Pairs {
+    fn make(compressor: &dyn Compressor, maps: &LensingMaps, indices: Range<u64>) -> Result<Self> {
+        let (mut theta, mut x) = (Vec::new(), Vec::new());
+        let mut start = indices.start;
+        while start < indices.end {
+            let end = (start + PART).min(indices.end);
+            let made: Vec<_> = (start..end)
+                .into_par_iter()
+                .map(|index| maps.noisy(index))
+                .collect::<Result<Vec<_>>>()?;
+            let mut pixels = Vec::new();
+            for (own, map) in made.into_iter().flatten() {
+                theta.extend(own);
+                pixels.extend(map);
+            }
+            x.extend(compressor.compress(&pixels)?);
+            start = end;
+        }
+        let rows = theta.len() / DIM;
+        Ok(Self {
+            theta: Array2::from_shape_vec((rows, DIM), theta)?,
+            x: Array2::from_shape_vec((rows, compressor.summary_len()), x)?,
+        })
+    }
+
+    fn from_arrays(theta: Array, x: Array) -> Result<Self> {
+        let matrix = |array: Array| -> Result<Array2<f64>> {
+            let [rows, columns] = array.shape[..] else {
+                anyhow::bail!("a matrix is needed, the shape is {:?}", array.shape)
+            };
+            Ok(Array2::from_shape_vec((rows, columns), array.data)?)
+        };
+        Ok(Self { theta: matrix(theta)?, x: matrix(x)? })
+    }
+}
+
+/// Everything that inference reads of a compressor.
+pub struct Summaries {
+    /// To learn from.
+    pub training: Pairs,
+    /// Fresh ones.
+    pub held_out: Pairs,
+    /// The summary of the observation.
+    pub observed: Vec<f64>,
+}
+
+/// Compresses a fixed set of simulations and the observed map `[bin][y][x]`.
+///
+/// # Errors
+/// If the compressor does not fit the maps, or the folder cannot be written.
+pub fn summarise(
+    compressor: &dyn Compressor,
+    maps: &LensingMaps,
+    observation: &[f64],
+    profile: &InferenceProfile,
+    workspace: &Workspace,
+) -> Result<()> {
+    let (count, fresh) = (profile.simulations, profile.held_out);
+    let training = Pairs::make(compressor, maps, 0..count)?;
+    let held_out = Pairs::make(compressor, maps, count..count + fresh)?;
+    let single: Vec<f32> = observation.iter().map(|pixel| *pixel as f32).collect();
+    let observed = compressor.compress(&single)?;
+    let flat = |array: &Array2<f64>| -> Vec<f64> { array.iter().copied().collect() };
+    let arrays = [
+        ("theta", training.theta.shape(), flat(&training.theta)),
+        ("x", training.x.shape(), flat(&training.x)),
+        ("held_out_theta", held_out.theta.shape(), flat(&held_out.theta)),
+        ("held_out_x", held_out.x.shape(), flat(&held_out.x)),
+        ("observed", &[observed.len()], observed.clone()),
+    ];
+    let named = arrays.iter().map(|(name, shape, values)| Named::f64(name, shape, values));
+    write_npz(&workspace.path(SUMMARIES), named)
+}
+
+impl Summaries {
+    /// Reads what [`summarise`] left in a folder.
+    ///
+    /// # Errors
+    /// If the file is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(SUMMARIES);
+        let array = |name: &str| read_npz(&path, name);
+        let damaged = || path.display().to_string();
+        Ok(Self {
+            training: Pairs::from_arrays(array("theta")?, array("x")?).with_context(damaged)?,
+            held_out: Pairs::from_arrays(array("held_out_theta")?, array("held_out_x")?)
+                .with_context(damaged)?,
+            observed: array("observed")?.data,
+        })
+    }
+}
+
+/// What posteriors of all compressors have in common.
+pub struct Inference<'a> {
+    /// Sizes.
+    pub profile: &'a InferenceProfile,
+    /// The prior.
+    pub prior: &'a Prior,
+    /// The explicit posterior, with its classifier.
+    pub explicit: &'a Explicit<'a>,
+    /// Device of the networks.
+    pub device: &'a Device,
+    /// Seed of the study.
+    pub seed: u64,
+}
+
+/// Which posterior.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// Key of the method.
+    pub method: String,
+    /// Index of the compressor of this method.
+    pub run: usize,
+    /// Index of the posterior of this compressor.
+    pub repeat: usize,
+}
+
+impl Inference<'_> {
+    /// Learns a posterior from summaries, and measures it.
+    ///
+    /// # Errors
+    /// If the training or a test fails, or the folder cannot be written.
+    pub fn infer(&self, cell: &Cell, summaries: &Summaries, workspace: &Workspace) -> Result<()> {
+        let Cell { method, run, repeat } = cell;
+        let purpose = |what: &str| derive_seed(self.seed, &format!("{what}-{run}-{repeat}"));
+        let estimator = self.fit(summaries, purpose("npe"), workspace)?;
+        estimator.save(&workspace.path(ESTIMATOR))?;
+
+        let posterior = estimator.posterior(&summaries.observed)?;
+        let count = self.profile.draws;
+        let drawn = posterior.sample(count, purpose("draws"))?;
+        let draws: Vec<f64> = drawn.theta.iter().copied().collect();
+        write_npz(&workspace.path(SAMPLES), [Named::f64("samples", &[1, count, DIM], &draws)])?;
+        let array = Array { shape: vec![1, count, DIM], data: draws };
+        let judged = self.explicit.judge(&array, self.prior, purpose("classifier"))?;
+
+        let densities = posterior.log_prob(drawn.theta.view())?;
+        let prior = self.prior.distribution();
+        let gains: Vec<f64> = drawn
+            .theta
+            .rows()
+            .into_iter()
+            .zip(&densities)
+            .map(|(theta, density)| density - prior.log_density(&theta.to_vec()))
+            .collect();
+        ensure!(gains.iter().all(|gain| gain.is_finite()), "a draw of {method} has no density");
+        let explicit = self.explicit.rows();
+        let view = ArrayView2::from_shape((explicit.len() / DIM, DIM), explicit)?;
+        let cross = negative_log_probability(&posterior.log_prob(view)?, NonFinite::Exclude)?;
+        let fresh = &summaries.held_out;
+        let log_probabilities = estimator.log_prob(fresh.theta.view(), fresh.x.view())?;
+        let shape = [log_probabilities.len()];
+        let named = Named::f64("log_probability", &shape, &log_probabilities);
+        write_npz(&workspace.path(HELD_OUT), [named])?;
+        let report = &estimator.reports()[0];
+        let measured = Measured {
+            method: method.clone(),
+            run: *run,
+            repeat: *repeat,
+            judged,
+            inferred: Inferred {
+                summaries: summaries.observed.len(),
+                simulations: summaries.training.theta.nrows(),
+                gain: mean(&gains),
+                cross_entropy: cross,
+                nlp: negative_log_probability(&log_probabilities, NonFinite::Exclude)?,
+                deviation: posterior.largest_deviation(),
+                leakage: drawn.sampling.leakage(),
+                curve: report.curve.clone(),
+                best: report.best,
+            },
+        };
+        write_json(&workspace.path(MEASURED), &measured)
+    }
+
+    fn fit(&self, summaries: &Summaries, seed: u64, workspace: &Workspace) -> Result<Estimator> {
+        let NpeSettings { flow, fit, coordinates, .. } = self.profile.npe.clone();
+        let training = TrainingSettings { seed, ..fit.training.clone() };
+        let settings =
+            NpeSettings { flow, fit: FitSettings { training, ..fit }, coordinates, score: None };
+        let Pairs { theta, x } = &summaries.training;
+        let set = Simulations::new(theta.clone(), x.clone(), None)?;
+        let checkpoints = workspace.checkpoint("networks");
+        std::fs::create_dir_all(&checkpoints)?;
+        let mut show = show_steps(workspace);
+        let mut observer = |progress: &FitProgress| {
+            show(progress.training.step);
+            ControlFlow::Continue(())
+        };
+        let mut fitting = Fitting {
+            device: self.device,
+            checkpoints: Some(&checkpoints),
+            observer: &mut observer,
+        };
+        Ok(npe(self.prior.distribution(), &set, &settings, &mut fitting)?)
+    }
+}
+
+/// Reads the estimator that [`Inference::infer`] left in a folder.
+///
+/// # Errors
+/// If the file is missing or damaged.
+pub fn read_estimator(folder: &Path, device: &Device) -> Result<Estimator> {
+    Ok(Estimator::load(&folder.join(ESTIMATOR), device)?)
+}
+
+/// The explicit posterior with the test that others are compared by.
+pub fn explicit<'a>(draws: &'a Array, c2st: &'a C2stProfile) -> Explicit<'a> {
+    Explicit { draws, c2st }
+}

@@ -1,0 +1,274 @@
+//! How large the study is, and what it compares.
+
+use std::path::Path;
+
+use ::compression::{Loss, NetworkConfig, TrainingSettings};
+use anyhow::{Context, Result, bail, ensure};
+use sbi::NpeSettings;
+use serde::{Deserialize, Serialize};
+
+use crate::lensing::C2stProfile;
+use crate::prior::DIM;
+use crate::sampling::SamplerConfig;
+
+/// The profiles that come with the program, smallest first.
+const PROFILES: [(&str, &str); 3] = [
+    ("smoke", include_str!("../../../benchmarks/profiles/compression/smoke.toml")),
+    ("laptop", include_str!("../../../benchmarks/profiles/compression/laptop.toml")),
+    ("paper", include_str!("../../../benchmarks/profiles/compression/paper.toml")),
+];
+
+/// Sizes of the steps of the study.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Name.
+    pub name: String,
+    /// Survey: a preset or a TOML file.
+    pub survey: String,
+    /// Prior: a preset or a TOML file.
+    pub prior: String,
+    /// Pixels along a side of the maps, over the survey's area.
+    pub npix: usize,
+    /// Independent trainings of the network with each loss.
+    pub runs: usize,
+    /// Multipole bins of the spectra whose posterior is learnt as well, without a network before;
+    /// left out to leave it out.
+    pub spectra: Option<usize>,
+    /// Chains of the full-field posterior.
+    pub full_field: SamplerConfig,
+    /// Chains of the power-spectrum posterior.
+    pub power_spectrum: SamplerConfig,
+    /// The network, the same for all losses.
+    pub network: NetworkConfig,
+    /// Its training, for losses that have none of their own.
+    pub training: TrainingSettings,
+    /// The losses.
+    pub method: Vec<MethodProfile>,
+    /// How posteriors are learnt from summaries.
+    pub inference: InferenceProfile,
+    /// Whether the posterior of one loss is calibrated.
+    pub calibration: CalibrationProfile,
+    /// The classifier that tells posteriors from the full-field one.
+    pub c2st: C2stProfile,
+}
+
+/// A loss that the network is trained with.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodProfile {
+    /// The loss.
+    pub loss: Loss,
+    /// Its training, where it differs from the common one.
+    pub training: Option<TrainingSettings>,
+}
+
+/// How posteriors are learnt from summaries: the same for all.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InferenceProfile {
+    /// Simulations that are compressed and learnt from.
+    pub simulations: u64,
+    /// Fresh simulations of the mean negative log probability.
+    pub held_out: u64,
+    /// Trainings of the posterior for each compressor.
+    pub repeats: usize,
+    /// Draws of each posterior.
+    pub draws: usize,
+    /// The posterior estimator.
+    pub npe: NpeSettings,
+}
+
+/// Whether a posterior is calibrated, seen on fresh simulations.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationProfile {
+    /// The loss, by its key.
+    pub loss: String,
+    /// Simulated observations: the first of those held out.
+    pub observations: usize,
+    /// Draws of each of their posteriors.
+    pub draws: usize,
+}
+
+/// Key of a loss, for files and tables.
+#[must_use]
+pub fn key(loss: &Loss) -> &'static str {
+    match loss {
+        Loss::Mse => "mse",
+        Loss::Mae => "mae",
+        Loss::Gnll { .. } => "gnll",
+        Loss::Vmim { .. } => "vmim",
+        Loss::Imnn { .. } => "imnn",
+    }
+}
+
+impl Profile {
+    /// A profile by name, or from a TOML file.
+    ///
+    /// # Errors
+    /// If there is no such profile, or it has unknown fields or impossible sizes.
+    pub fn load(name: &str) -> Result<Self> {
+        if let Some((_, text)) = PROFILES.iter().find(|(known, _)| *known == name) {
+            return Self::from_toml(text);
+        }
+        let path = Path::new(name);
+        if !path.is_file() {
+            bail!("unknown profile '{name}': give smoke, laptop, paper or the path of a TOML file");
+        }
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        Self::from_toml(&text).with_context(|| format!("{name} is not a usable profile"))
+    }
+
+    fn from_toml(text: &str) -> Result<Self> {
+        let profile: Self = toml::from_str(text)?;
+        for (name, run) in
+            [("full_field", &profile.full_field), ("power_spectrum", &profile.power_spectrum)]
+        {
+            ensure!(run.chains > 0, "{name}.chains must be at least 1");
+            ensure!(run.draws >= 4, "{name}.draws = {}: at least 4 are needed", run.draws);
+        }
+        ensure!(profile.runs > 0, "runs must be at least 1");
+        ensure!(profile.spectra != Some(0), "spectra must be at least 1, or left out");
+        profile.network.validate().context("network")?;
+        profile.validate_methods()?;
+        profile.inference.validate()?;
+        profile.c2st.classifier.validate()?;
+        let least = 2 * profile.c2st.classifier.folds;
+        let draws = profile.c2st.draws.min(profile.inference.draws);
+        ensure!(draws >= least, "{draws} draws for the classifier: at least {least} are needed");
+        profile.validate_calibration()?;
+        Ok(profile)
+    }
+
+    fn validate_methods(&self) -> Result<()> {
+        ensure!(!self.method.is_empty(), "there is no method");
+        for (index, method) in self.method.iter().enumerate() {
+            let name = key(&method.loss);
+            let twin = |other: &MethodProfile| key(&other.loss) == name;
+            ensure!(!self.method[..index].iter().any(twin), "the loss {name} twice");
+            method.loss.validate(DIM).with_context(|| format!("loss {name}"))?;
+            let training = self.training(method);
+            training.validate().with_context(|| format!("training with {name}"))?;
+            let Loss::Imnn { derivatives_every, .. } = method.loss else { continue };
+            let (width, numbers) = (self.last_width(), method.loss.summary_len(DIM));
+            ensure!(
+                width >= numbers,
+                "the network's last {width} channels or units make {numbers} summaries whose \
+                 covariance is singular: at least {numbers} are needed for imnn"
+            );
+            let whole = training.batch.is_multiple_of(derivatives_every);
+            ensure!(
+                derivatives_every == 1 || (training.examples.is_none() && whole),
+                "derivatives_every = {derivatives_every} leaves batches without derivatives: it \
+                 must be 1, or divide batch = {} with fresh examples (examples left out)",
+                training.batch
+            );
+        }
+        Ok(())
+    }
+
+    /// Numbers that the last, linear layer of the network sees.
+    fn last_width(&self) -> usize {
+        match &self.network {
+            NetworkConfig::ResNet(config) => config.stages.last().map(|stage| stage.width),
+            NetworkConfig::Perceptron(config) => config.hidden.last().copied(),
+        }
+        .unwrap_or(usize::MAX)
+    }
+
+    fn validate_calibration(&self) -> Result<()> {
+        let CalibrationProfile { loss, observations, draws } = &self.calibration;
+        ensure!(
+            self.method.iter().any(|method| key(&method.loss) == loss),
+            "calibration.loss = '{loss}' is no loss of a method"
+        );
+        // some simulations are left out, for their cosmology has no map
+        let (held_out, needed) =
+            (self.inference.held_out, (*observations as u64 * 11).div_ceil(10));
+        ensure!(
+            *observations >= 50 && needed <= held_out,
+            "calibration.observations = {observations}: at least 50 are needed, and \
+             inference.held_out = {held_out} must be a tenth more"
+        );
+        ensure!(*draws >= 19, "calibration.draws = {draws}: at least 19 are needed");
+        Ok(())
+    }
+
+    /// The training with a loss.
+    #[must_use]
+    pub fn training<'a>(&'a self, method: &'a MethodProfile) -> &'a TrainingSettings {
+        method.training.as_ref().unwrap_or(&self.training)
+    }
+}
+
+impl InferenceProfile {
+    fn validate(&self) -> Result<()> {
+        let Self { simulations, held_out, repeats, npe, .. } = self;
+        ensure!(*simulations >= 20, "inference.simulations = {simulations}: 20 are needed");
+        ensure!(*held_out >= 2, "inference.held_out = {held_out}: at least 2 are needed");
+        ensure!(*repeats > 0, "inference.repeats must be at least 1");
+        ensure!(npe.score.is_none(), "inference.npe.score: summaries have no scores");
+        npe.fit.training.validate().context("inference.npe.fit.training")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(profile: &Profile) -> usize {
+        let steps = profile.method.iter().map(|method| profile.training(method));
+        let examples: usize = steps.map(|training| training.steps * training.batch).sum();
+        profile.npix * profile.npix * profile.runs * examples
+    }
+
+    #[test]
+    fn the_profiles_grow() -> Result<()> {
+        let costs = PROFILES
+            .iter()
+            .map(|(name, _)| {
+                let profile = Profile::load(name)?;
+                assert_eq!(profile.name, *name);
+                Ok(cost(&profile))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        assert!(costs.is_sorted(), "{costs:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn all_but_the_smallest_profile_compare_all_losses() -> Result<()> {
+        for (name, _) in &PROFILES[1..] {
+            let profile = Profile::load(name)?;
+            let keys: Vec<&str> = profile.method.iter().map(|method| key(&method.loss)).collect();
+            assert_eq!(keys, ["mse", "mae", "gnll", "vmim", "imnn"], "{name}");
+            assert!(profile.calibration.observations >= 200, "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |name: &str| format!("{:#}", Profile::load(name).unwrap_err());
+        assert!(message("desktop").contains("desktop"));
+        let (_, laptop) = PROFILES[1];
+        for (old, new, expected) in [
+            ("npix", "pixels", "pixels"),
+            ("runs = ", "runs = 0 # ", "runs"),
+            ("loss = \"mae\"", "loss = \"mse\"", "mse twice"),
+            ("loss = \"mae\"", "loss = \"map\"", "map"),
+            ("held_out = ", "held_out = 1 # ", "held_out = 1"),
+            ("observations = 300", "observations = 990", "observations = 990"),
+            ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
+            ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
+            ("width = 64", "width = 5", "last 5 channels"),
+            ("learning_rate = ", "learning_rate = -", "learning_rate"),
+        ] {
+            let text = laptop.replace(old, new);
+            assert_ne!(text, laptop, "{old}");
+            let error = Profile::from_toml(&text).expect_err(new);
+            assert!(format!("{error:#}").contains(expected), "{error:#}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The study in one HTML page, told from its results alone.
+
+use std::path::{Path, PathBuf};
+
+use ::compression::Loss;
+use anyhow::{Result, anyhow};
+use sbi::Family;
+use serde::{Deserialize, Serialize};
+
+use super::calibration::{CALIBRATION, Calibration};
+use super::figures::{Drawn, corners, learning, overview};
+use super::group::{Group, name};
+use super::measured::Baselines;
+use super::profile::Profile;
+use super::run::BASELINES;
+use super::{story, tables};
+use crate::arrays::read_npz;
+use crate::files::{read_json, write_text};
+use crate::plot::corner::{Parameter, Posterior};
+use crate::plot::markup::parameter_label;
+use crate::prior::{DIM, Prior};
+use crate::published::PublishedCompression;
+use crate::report::posterior::Sampled;
+use crate::report::references::{bibliography, select};
+use crate::report::summary::posterior_table;
+use crate::report::{Report, Section};
+use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES, Sampler};
+
+/// Name of the study in its files.
+pub const NAME: &str = "compression";
+
+/// What a gradient costs.
+const GRADIENT: &str = "each one simulation and its adjoint";
+
+/// Where the results lie that a report is drawn from; kept as `study.json` beside it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportInputs {
+    /// Name of the study.
+    pub study: String,
+    /// What was compared.
+    pub profile: Profile,
+    /// The prior.
+    pub prior: Prior,
+    /// Parameters of the observation.
+    pub truth: [f64; DIM],
+    /// What identifies the run.
+    pub facts: Vec<(String, String)>,
+    /// Folder of the power-spectrum posterior.
+    pub power_spectrum: PathBuf,
+    /// Folder of the full-field posterior.
+    pub full_field: PathBuf,
+    /// Folder of the [`Baselines`].
+    pub baselines: PathBuf,
+    /// Folder of the [`Calibration`].
+    pub calibration: PathBuf,
+    /// The methods.
+    pub methods: Vec<MethodInputs>,
+}
+
+/// Folders of the results of a method with the wall times of their tasks in seconds.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodInputs {
+    /// Its key.
+    pub key: String,
+    /// The trainings of its network.
+    pub compressors: Vec<(PathBuf, f64)>,
+    /// The summaries.
+    pub summaries: Vec<(PathBuf, f64)>,
+    /// The posteriors.
+    pub posteriors: Vec<(PathBuf, f64)>,
+}
+
+/// Draws `report.html` in `folder`; the paths of `inputs` are relative to it.
+///
+/// # Errors
+/// If a result is missing or damaged, or the page cannot be written.
+pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
+    let groups = inputs
+        .methods
+        .iter()
+        .map(|method| Group::read(folder, method))
+        .collect::<Result<Vec<_>>>()?;
+    let baselines: Baselines = read_json(&folder.join(&inputs.baselines).join(BASELINES))?;
+    let calibration: Calibration = read_json(&folder.join(&inputs.calibration).join(CALIBRATION))?;
+    let published = PublishedCompression::load()?;
+    let full_field = folder.join(&inputs.full_field);
+    let diagnostics: Diagnostics = read_json(&full_field.join(DIAGNOSTICS))?;
+    let effective = slowest(&diagnostics);
+    let parameters: Vec<Parameter> = inputs
+        .prior
+        .bounds()
+        .zip(inputs.truth)
+        .map(|((name, bounds), truth)| Parameter {
+            label: parameter_label(name),
+            bounds,
+            truth: Some(truth),
+        })
+        .collect();
+    let sampled = Sampled::load("full field", &full_field)?;
+    let mut answers = vec![story::QUESTION.to_owned()];
+    answers.extend(story::answers(&groups, &baselines, &published));
+    let sections = vec![
+        Section {
+            heading: "Question and answer".into(),
+            paragraphs: answers,
+            warnings: story::warnings(&groups, &baselines, effective.unwrap_or(0.0)),
+            figures: vec![overview(&groups, &baselines, &published)?],
+            tables: vec![
+                tables::figures_of_merit(&groups, &baselines),
+                tables::published_ratios(&groups, &baselines, &published),
+                tables::distances(&groups, &baselines),
+            ],
+            ..Section::default()
+        },
+        posterior_section(folder, inputs, &groups, &parameters, &sampled)?,
+        calibration.section(&name(&calibration.method))?,
+        Section {
+            heading: "Trainings".into(),
+            paragraphs: vec![method_words(&inputs.profile)],
+            figures: vec![learning(&groups)?],
+            tables: vec![tables::trainings(&groups, &inputs.profile), tables::inferences(&groups)],
+            ..Section::default()
+        },
+        sampled.chain_section(&parameters)?,
+    ];
+    let keys = references(&inputs.profile, &published.source);
+    let report = Report {
+        title: "Which summaries know most?".into(),
+        subtitle: "One network trained with several losses, one inference for all, against the \
+                   explicit posterior of the same simulated observation"
+            .into(),
+        facts: inputs.facts.clone(),
+        sections,
+        references: select(&keys).map_err(|key| anyhow!("no bibliography entry for {key:?}"))?,
+    };
+    let path = folder.join("report.html");
+    write_text(&path, &report.html())?;
+    write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
+    Ok(path)
+}
+
+/// Effective draws of the slowest parameter, if they are known.
+fn slowest(diagnostics: &Diagnostics) -> Option<f64> {
+    diagnostics.parameters.iter().map(|parameter| parameter.ess_bulk).reduce(f64::min)
+}
+
+fn posterior_section(
+    folder: &Path,
+    inputs: &ReportInputs,
+    groups: &[Group],
+    parameters: &[Parameter],
+    full_field: &Sampled,
+) -> Result<Section> {
+    let explicit = [
+        ("explicit, full field", &inputs.full_field),
+        ("explicit, power spectrum", &inputs.power_spectrum),
+    ];
+    let mut loaded = Vec::new();
+    for (name, path) in explicit {
+        let path = folder.join(path);
+        let diagnostics: Diagnostics = read_json(&path.join(DIAGNOSTICS))?;
+        loaded.push((name, read_npz(&path.join(SAMPLES), "samples")?, slowest(&diagnostics)));
+    }
+    let references: Vec<Drawn> = loaded
+        .iter()
+        .map(|(name, draws, effective)| Drawn {
+            name: (*name).to_owned(),
+            draws,
+            effective: *effective,
+        })
+        .collect();
+    let methods: Vec<Drawn> = groups
+        .iter()
+        .map(|group| Drawn { name: group.name(), draws: &group.draws, effective: None })
+        .collect();
+    let all: Vec<Posterior> = references.iter().chain(&methods).map(Drawn::posterior).collect();
+    let power_spectrum = Sampled::load("power spectrum", &folder.join(&inputs.power_spectrum))?;
+    Ok(Section {
+        heading: "Posteriors of the observation".into(),
+        verdicts: vec![full_field.verdict(GRADIENT), power_spectrum.verdict("each one prediction")],
+        figures: corners(parameters, &references, &methods)?,
+        tables: vec![posterior_table(parameters, &all)],
+        ..Section::default()
+    })
+}
+
+/// How summaries and posteriors are learnt.
+fn method_words(profile: &Profile) -> String {
+    let sizes = &profile.inference;
+    let maps = match profile.training.examples {
+        Some(count) => format!(
+            "{count} simulations with parameters from the prior, seen again and again with new \
+             shape noise and flips"
+        ),
+        None => "simulations with parameters from the prior, new ones in every batch".into(),
+    };
+    let spectra = profile.spectra.map_or(String::new(), |bins| {
+        format!(
+            " For comparison the spectra of all pairs of bins in {bins} multipole bins are \
+             summaries too, without a network before."
+        )
+    });
+    let imnn = profile.method.iter().any(|method| matches!(method.loss, Loss::Imnn { .. }));
+    let pairs = match imnn {
+        true => {
+            "; IMNN from pairs of maps around the fiducial parameters that differ in one parameter \
+             and share latents and noise"
+        }
+        false => "",
+    };
+    format!(
+        "Every network learns from {maps}{pairs}. The weights of the lowest \
+         validation loss are kept. Then {} other simulations, the same for all, are compressed, and \
+         a posterior estimator (NPE), the same for all, learns from these summaries; {} more are \
+         held out.{spectra}",
+        sizes.simulations, sizes.held_out
+    )
+}
+
+/// Keys of the literature that the study really used.
+fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
+    let mut keys = vec![
+        source,
+        "zeghal2025",
+        "desc2018",
+        "eisenstein1998",
+        "takahashi2012",
+        "hilbert2011",
+        "vehtari2021",
+        "lopezpaz2017",
+        "papamakarios2016",
+        "kingma2015",
+        "talts2018",
+        "sailynoja2022",
+        "hermans2022",
+        "lemos2023",
+    ];
+    if matches!(profile.network, ::compression::NetworkConfig::ResNet(_)) {
+        keys.push("he2016");
+    }
+    for method in &profile.method {
+        match method.loss {
+            Loss::Vmim { .. } => keys.push("jeffrey2021"),
+            Loss::Imnn { .. } => keys.extend(["charnock2018", "makinen2021"]),
+            Loss::Mse | Loss::Mae | Loss::Gnll { .. } => {}
+        }
+    }
+    keys.push(match profile.inference.npe.flow.family {
+        Family::Affine => "dinh2017",
+        Family::Spline | Family::AutoregressiveSpline => "durkan2019",
+        Family::Maf => "papamakarios2017",
+        Family::Smooth => "koehler2021",
+    });
+    keys.extend(match profile.full_field.sampler {
+        Sampler::Nuts => ["hoffman2014", "betancourt2017"].as_slice(),
+        Sampler::Mams => &["robnik2023", "robnik2025"],
+        Sampler::Mclmc => &["robnik2023"],
+    });
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::SPECTRA;
+    use super::*;
+
+    #[test]
+    fn all_that_a_profile_uses_is_in_the_bibliography() -> Result<()> {
+        let source = PublishedCompression::load()?.source;
+        for name in ["smoke", "laptop", "paper"] {
+            let profile = Profile::load(name)?;
+            let keys = references(&profile, &source);
+            assert!(select(&keys).is_ok(), "{name}: {keys:?}");
+            assert_eq!(keys.contains(&"charnock2018"), name != "smoke", "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_spectra_have_a_name_of_their_own() {
+        assert_eq!(name("vmim"), "VMIM");
+        assert!(name(SPECTRA).contains("spectra"));
+    }
+}

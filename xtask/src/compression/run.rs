@@ -1,0 +1,366 @@
+//! The study end to end.
+
+use std::path::{Path, PathBuf};
+
+use ::compression::{NonFinite, TrainingSettings};
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use flows::{DeviceChoice, open_device};
+use lognormal_sim::{Cosmology, Simulator};
+
+use super::calibration::{CALIBRATION, calibrate};
+use super::infer::{Cell, Inference, Summaries, explicit, read_estimator, summarise};
+use super::measured::{Baselines, figures};
+use super::profile::{MethodProfile, Profile, key};
+use super::report::{MethodInputs, NAME, ReportInputs, write_report};
+use super::source::LensingMaps;
+use super::train::{read_network, spectra, train};
+use crate::arrays::read_npz;
+use crate::cli::{SurveyArguments, with_npix};
+use crate::commands::benchmark::Finished;
+use crate::commands::report::STUDY;
+use crate::files::{write_json, write_text};
+use crate::lensing::{Method, OBSERVATION, Problem, draw_posterior, observe};
+use crate::machine::machine;
+use crate::prior::Prior;
+use crate::sampling::SAMPLES;
+use crate::study::{Crew, Output, Study, derive_seed};
+
+const READ_ME: &str = "report.html  the study in one page\n\
+    study.json   what the report is drawn from; `cargo xtask report DIR` draws it again\n\
+    tasks/       the result of every training with its manifest\n";
+
+/// File of the [`Baselines`].
+pub const BASELINES: &str = "baselines.json";
+/// Key of the spectra as a method.
+pub const SPECTRA: &str = "spectra";
+
+/// What all stages read.
+struct Setup<'a> {
+    study: &'a Study,
+    profile: &'a Profile,
+    simulator: &'a Simulator,
+    prior: &'a Prior,
+    device: &'a Device,
+    device_name: &'a str,
+    crew: Crew,
+    seed: u64,
+}
+
+/// A compressor: a network trained with a loss, or spectra.
+#[derive(Clone, Copy)]
+enum Recipe<'a> {
+    Network(&'a MethodProfile, usize),
+    Spectra(usize),
+}
+
+impl Recipe<'_> {
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Network(method, _) => key(&method.loss),
+            Self::Spectra(_) => SPECTRA,
+        }
+    }
+
+    fn run(&self) -> usize {
+        match self {
+            Self::Network(_, run) => *run,
+            Self::Spectra(_) => 0,
+        }
+    }
+}
+
+/// A compressor with what came of it.
+struct Compressed<'a> {
+    recipe: Recipe<'a>,
+    compressor: Option<Output>,
+    summaries: Output,
+    posteriors: Vec<Output>,
+}
+
+/// Runs the study in its folder; a shard ends before the report, with nothing.
+///
+/// # Errors
+/// If the profile makes no sense, a task fails, or the folder cannot be written.
+pub fn run(
+    study: &Study,
+    folder: &Path,
+    profile: &Profile,
+    choice: DeviceChoice,
+    seed: u64,
+) -> Result<Option<Finished>> {
+    let survey = SurveyArguments { survey: profile.survey.clone(), shift_table: None }.load()?;
+    let survey = with_npix(survey, Some(profile.npix))?;
+    let (prior, simulator) = (Prior::load(&profile.prior)?, Simulator::new(survey)?);
+    let device = open_device(choice)?;
+    let on_processor = device == open_device(DeviceChoice::Cpu)?;
+    let setup = Setup {
+        study,
+        profile,
+        simulator: &simulator,
+        prior: &prior,
+        device: &device,
+        device_name: if on_processor { "cpu" } else { "wgpu" },
+        // one network at a time keeps a graphics processor busy
+        crew: if on_processor { Crew::one_per_thread() } else { Crew::SideBySide(1) },
+        seed,
+    };
+    let truth = Cosmology::FIDUCIAL;
+    let config = (simulator.survey(), truth.parameters(), seed);
+    let observation = study.run("observation", 1, &config, &[], |workspace| {
+        observe(&simulator, &truth, seed, workspace)
+    })?;
+    let map = read_npz(&observation.path(OBSERVATION), "map")?.data;
+    let [power_spectrum, full_field] = setup.references(&observation, &map)?;
+    let draws = read_npz(&full_field.path(SAMPLES), "samples")?;
+    let reference = explicit(&draws, &profile.c2st);
+    let baselines =
+        study.run("baselines", 1, &profile.c2st, &[&full_field, &power_spectrum], |workspace| {
+            let power_spectrum = read_npz(&power_spectrum.path(SAMPLES), "samples")?;
+            let seed = derive_seed(seed, "classifier-power-spectrum");
+            let found = Baselines {
+                explicit: figures(&draws)?,
+                power_spectrum: reference.judge(&power_spectrum, &prior, seed)?,
+            };
+            write_json(&workspace.path(BASELINES), &found)
+        })?;
+
+    let compressed = setup.compress(&observation, &map)?;
+    let inference = Inference {
+        profile: &profile.inference,
+        prior: &prior,
+        explicit: &reference,
+        device: &device,
+        seed,
+    };
+    let Some(compressed) = setup.infer(&inference, compressed, &full_field)? else {
+        return Ok(None);
+    };
+    let calibration = setup.calibrate(&compressed)?;
+    let single = [&observation, &power_spectrum, &full_field, &baselines, &calibration];
+    let finished = Results { compressed: &compressed, single };
+    let inputs = finished.inputs(folder, &setup)?;
+    write_json(&folder.join(STUDY), &inputs)?;
+    let report = write_report(folder, &inputs)?;
+    write_text(&folder.join("README.txt"), READ_ME)?;
+    let reused = finished.all().filter(|output| output.reused).count();
+    Ok(Some(Finished { report, tasks: finished.all().count(), reused }))
+}
+
+impl<'a> Setup<'a> {
+    fn maps(&self, purpose: &str) -> LensingMaps<'a> {
+        LensingMaps::new(self.simulator, self.prior, self.seed, purpose)
+    }
+
+    /// The power-spectrum and the full-field posterior of the observation.
+    fn references(&self, observation: &Output, map: &[f64]) -> Result<[Output; 2]> {
+        let Self { study, profile, simulator, prior, seed, .. } = *self;
+        let problem = Problem { simulator, prior, map };
+        let tasks = [
+            (Method::PowerSpectrum, &profile.power_spectrum),
+            (Method::Explicit, &profile.full_field),
+        ]
+        .map(|(method, config)| {
+            let identity = (simulator.survey(), prior, config, seed);
+            let draws = config.chains * (config.warmup + config.draws);
+            let problem = &problem;
+            study.plan(method.name(), 1, &identity, &[observation], draws, move |workspace| {
+                draw_posterior(problem, method, config, seed, workspace)
+            })
+        });
+        let tasks = tasks.into_iter().collect::<Result<_>>()?;
+        let outputs = study.run_all("references", Crew::InTurn, tasks)?;
+        outputs.try_into().map_err(|_| anyhow::anyhow!("two tasks have two outputs"))
+    }
+
+    /// Trains all networks, and compresses the fixed set of simulations with each.
+    fn compress(&self, observation: &Output, map: &[f64]) -> Result<Vec<Compressed<'a>>> {
+        let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
+        let runs = (0..profile.runs)
+            .flat_map(|run| profile.method.iter().map(move |method| Recipe::Network(method, run)));
+        let recipes: Vec<Recipe> = runs.chain(profile.spectra.map(Recipe::Spectra)).collect();
+        let mut tasks = Vec::new();
+        for recipe in &recipes {
+            let Recipe::Network(method, run) = *recipe else { continue };
+            let own = profile.training(method);
+            let purpose = format!("training-{run}");
+            let settings = TrainingSettings {
+                seed: derive_seed(seed, &purpose),
+                // cosmologies of the prior that have no map
+                non_finite: NonFinite::Drop,
+                ..own.clone()
+            };
+            let maps = self.maps("training");
+            let (loss, network) = (&method.loss, &profile.network);
+            let problem = (simulator.survey(), prior, seed);
+            let identity = (problem, network, loss, &settings, device_name);
+            let name = format!("compressor-{}-{run}", recipe.key());
+            tasks.push(study.plan(&name, 1, &identity, &[], own.steps, {
+                let settings = settings.clone();
+                move |workspace| train(&maps, network, loss, &settings, device, workspace)
+            })?);
+        }
+        let mut trained = study.run_all("compressors", self.crew, tasks)?.into_iter();
+        let compressors: Vec<Option<Output>> = recipes
+            .iter()
+            .map(|recipe| match recipe {
+                Recipe::Network(..) => trained.next(),
+                Recipe::Spectra(_) => None,
+            })
+            .collect();
+
+        let mut tasks = Vec::new();
+        for (recipe, compressor) in recipes.iter().zip(&compressors) {
+            let bins = match recipe {
+                Recipe::Network(..) => None,
+                Recipe::Spectra(bins) => Some(*bins),
+            };
+            let sizes = &profile.inference;
+            let (count, fresh) = (sizes.simulations, sizes.held_out);
+            let problem = (simulator.survey(), prior, seed);
+            let identity = (problem, count, fresh, bins, device_name);
+            let inputs: Vec<&Output> = compressor.iter().chain([observation]).collect();
+            let path = compressor.as_ref().map(|output| output.path(""));
+            let maps = self.maps("inference");
+            let name = format!("summaries-{}-{}", recipe.key(), recipe.run());
+            let steps = usize::try_from(count + fresh)?;
+            tasks.push(study.plan(&name, 1, &identity, &inputs, steps, move |workspace| {
+                let compressor = match (bins, path) {
+                    (Some(bins), _) => spectra(simulator, bins)?,
+                    (None, path) => read_network(&path.context("a network was trained")?, device)?,
+                };
+                summarise(compressor.as_ref(), &maps, map, sizes, workspace)
+            })?);
+        }
+        let summaries = study.run_all("summaries", self.crew, tasks)?;
+        let pairs = recipes.into_iter().zip(compressors).zip(summaries);
+        Ok(pairs
+            .map(|((recipe, compressor), summaries)| Compressed {
+                recipe,
+                compressor,
+                summaries,
+                posteriors: Vec::new(),
+            })
+            .collect())
+    }
+
+    /// Learns the posteriors; none for a shard, which makes its share only.
+    fn infer(
+        &self,
+        inference: &Inference,
+        mut compressed: Vec<Compressed<'a>>,
+        full_field: &Output,
+    ) -> Result<Option<Vec<Compressed<'a>>>> {
+        let Self { study, profile, seed, device_name, .. } = *self;
+        let sizes = &profile.inference;
+        let repeats = |recipe: &Recipe| match recipe {
+            Recipe::Network(..) => sizes.repeats,
+            // as many posteriors as of each loss
+            Recipe::Spectra(_) => sizes.repeats * profile.runs,
+        };
+        let mut tasks = Vec::new();
+        for Compressed { recipe, summaries, .. } in &compressed {
+            for repeat in 0..repeats(recipe) {
+                let (method, run) = (recipe.key(), recipe.run());
+                let cell = Cell { method: method.to_owned(), run, repeat };
+                let own = (&sizes.npe, sizes.draws, &profile.c2st);
+                let identity = (own, run, repeat, seed, device_name);
+                let path = summaries.path("");
+                let name = format!("posterior-{method}-{run}-{repeat}");
+                let steps = sizes.npe.fit.training.max_steps * sizes.npe.fit.members;
+                let inputs = [summaries, full_field];
+                tasks.push(study.plan(&name, 1, &identity, &inputs, steps, move |workspace| {
+                    inference.infer(&cell, &Summaries::read(&path)?, workspace)
+                })?);
+            }
+        }
+        let Some(outputs) = study.run_share("posteriors", self.crew, tasks)? else {
+            return Ok(None);
+        };
+        let mut outputs = outputs.into_iter();
+        for one in &mut compressed {
+            one.posteriors = outputs.by_ref().take(repeats(&one.recipe)).collect();
+        }
+        Ok(Some(compressed))
+    }
+
+    /// Tests the first posterior of the loss that is to be tested.
+    fn calibrate(&self, compressed: &[Compressed]) -> Result<Output> {
+        let profile = &self.profile.calibration;
+        let tested = compressed
+            .iter()
+            .find(|one| one.recipe.key() == profile.loss)
+            .context("the loss of the calibration is one of the methods")?;
+        let (posterior, summaries) = (&tested.posteriors[0], &tested.summaries);
+        let config = (profile, self.seed, self.device_name);
+        self.study.run("calibration", 1, &config, &[posterior, summaries], |workspace| {
+            let estimator = read_estimator(&posterior.path(""), self.device)?;
+            let fresh = Summaries::read(&summaries.path(""))?.held_out;
+            let found = calibrate(profile, &estimator, &fresh, self.seed)?;
+            write_json(&workspace.path(CALIBRATION), &found)
+        })
+    }
+}
+
+/// Everything that was computed.
+struct Results<'a> {
+    compressed: &'a [Compressed<'a>],
+    /// Observation, power spectrum, full field, baselines, calibration.
+    single: [&'a Output; 5],
+}
+
+impl<'a> Results<'a> {
+    fn all(&self) -> impl Iterator<Item = &'a Output> {
+        let each = |one: &'a Compressed<'a>| {
+            one.compressor.iter().chain([&one.summaries]).chain(&one.posteriors)
+        };
+        self.single.into_iter().chain(self.compressed.iter().flat_map(each))
+    }
+
+    fn inputs(&self, folder: &Path, setup: &Setup) -> Result<ReportInputs> {
+        let relative = |output: &Output| -> Result<PathBuf> {
+            let path = output.path("");
+            Ok(path.strip_prefix(folder).context("results lie in the study")?.to_path_buf())
+        };
+        let timed = |output: &Output| Ok((relative(output)?, output.manifest.seconds));
+        let profile = setup.profile;
+        let keys = profile.method.iter().map(|method| key(&method.loss));
+        let methods = keys.chain(profile.spectra.map(|_| SPECTRA)).map(|key| {
+            let own = || self.compressed.iter().filter(|one| one.recipe.key() == key);
+            let compressors = own().filter_map(|one| one.compressor.as_ref()).map(timed);
+            Ok(MethodInputs {
+                key: key.to_owned(),
+                compressors: compressors.collect::<Result<_>>()?,
+                summaries: own().map(|one| timed(&one.summaries)).collect::<Result<_>>()?,
+                posteriors: own()
+                    .flat_map(|one| &one.posteriors)
+                    .map(timed)
+                    .collect::<Result<_>>()?,
+            })
+        });
+        let seconds: f64 = self.all().map(|output| output.manifest.seconds).sum();
+        let (npix, bins) = (profile.npix, setup.simulator.bins());
+        let [_, power_spectrum, full_field, baselines, calibration] = self.single;
+        Ok(ReportInputs {
+            study: NAME.into(),
+            profile: profile.clone(),
+            prior: setup.prior.clone(),
+            truth: Cosmology::FIDUCIAL.parameters(),
+            facts: vec![
+                ("survey".into(), setup.simulator.survey().name.clone()),
+                ("map".into(), format!("{bins} bins of {npix} x {npix} pixels")),
+                ("profile".into(), profile.name.clone()),
+                ("seed".into(), setup.seed.to_string()),
+                ("version".into(), env!("CARGO_PKG_VERSION").into()),
+                ("machine".into(), machine()),
+                ("device".into(), setup.device_name.into()),
+                ("time".into(), format!("{seconds:.0} s in all tasks together")),
+            ],
+            power_spectrum: relative(power_spectrum)?,
+            full_field: relative(full_field)?,
+            baselines: relative(baselines)?,
+            calibration: relative(calibration)?,
+            methods: methods.collect::<Result<_>>()?,
+        })
+    }
+}

@@ -1,0 +1,396 @@
+//! The findings in words, from the numbers.
+
+use metrics::FigureOfMerit;
+
+use super::group::{CLEAR, Difference, Group};
+use super::measured::Baselines;
+use super::run::SPECTRA;
+use crate::lensing::PAIRS;
+use crate::plot::axis::fixed;
+use crate::plot::markup::parameter_label;
+use crate::published::PublishedCompression;
+use lognormal_sim::PARAMETERS;
+
+/// What the study asks.
+pub const QUESTION: &str = "A network makes a few numbers of each tomographic map, and the \
+    posterior of the parameters is learnt from these numbers. What the network is trained for \
+    decides what the numbers know. Which loss keeps the information of the full field, measured \
+    against the explicit posterior of the same map, and are the published findings reproduced?";
+
+/// A pair of parameters as readers know it.
+#[must_use]
+pub fn pair_label(pair: usize) -> String {
+    let (a, b) = PAIRS[pair];
+    format!("{}, {}", parameter_label(PARAMETERS[a]), parameter_label(PARAMETERS[b]))
+}
+
+/// Names in a list.
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "none".into(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// Ratio of two Figures of Merit with the error that their runs tell of; none of single runs.
+fn ratio(above: &Group, below: &Group, pair: usize) -> (f64, Option<Difference>) {
+    let (a, b) = (above.figure(pair), below.figure(pair));
+    let ratio = a.spread.mean / b.spread.mean;
+    let error = a
+        .error()
+        .zip(b.error())
+        .map(|(a_error, b_error)| ratio * (a_error / a.spread.mean).hypot(b_error / b.spread.mean));
+    (ratio, error.map(|error| Difference { value: ratio - 1.0, error }))
+}
+
+/// The answers, a paragraph each.
+#[must_use]
+pub fn answers(
+    groups: &[Group],
+    baselines: &Baselines,
+    published: &PublishedCompression,
+) -> Vec<String> {
+    let losses: Vec<&Group> = groups.iter().filter(|group| group.key != SPECTRA).collect();
+    let mut answers = Vec::new();
+    answers.extend(closest(&losses, baselines));
+    answers.extend(figures(&losses, baselines, published));
+    answers.extend(vmim_against_mse(&losses, published));
+    answers.extend(held_out(&losses));
+    answers.extend(gain_over_spectra(&losses, baselines, published));
+    answers
+}
+
+/// Which loss is closest to the explicit posterior.
+fn closest(losses: &[&Group], baselines: &Baselines) -> Option<String> {
+    let mut order = losses.to_vec();
+    let accuracy = |group: &Group| group.c2st().spread.mean;
+    order.sort_by(|a, b| accuracy(a).total_cmp(&accuracy(b)));
+    let best = *order.first()?;
+    let ties: Vec<String> = order[1..]
+        .iter()
+        .filter(|other| {
+            let value = accuracy(other) - accuracy(best);
+            let error = other.c2st_error().hypot(best.c2st_error());
+            Difference { value, error }.sign() == 0
+        })
+        .map(|other| other.name())
+        .collect();
+    let mut text = format!(
+        "{} comes closest to the explicit posterior: a classifier tells the two apart with an \
+         accuracy (C2ST) of {} ± {}",
+        best.name(),
+        fixed(accuracy(best), 3),
+        fixed(best.c2st_error(), 3)
+    );
+    let own = &baselines.power_spectrum.c2st;
+    let equal = own.null.as_ref().map_or(String::new(), |null| {
+        format!(" equal posteriors would give {} and", fixed(null.mean, 3))
+    });
+    text.push_str(&format!(
+        ", where{equal} the power-spectrum posterior gives {} ± {}.",
+        fixed(own.accuracy, 3),
+        fixed(own.error, 3)
+    ));
+    let floor = own.null.as_ref().map_or(0.5, |null| null.mean);
+    let excess = Difference { value: accuracy(best) - floor, error: best.c2st_error() };
+    if excess.sign() > 0 {
+        text.push_str(" Even the closest is told from the explicit posterior.");
+    }
+    match (order.len(), ties.is_empty()) {
+        (1, _) => {}
+        (_, true) => text.push_str(" Every other loss is clearly farther."),
+        _ => text.push_str(&format!(" Not clearly farther: {}.", list(&ties))),
+    }
+    Some(text)
+}
+
+/// How much of the Figures of Merit each loss keeps.
+fn figures(
+    losses: &[&Group],
+    baselines: &Baselines,
+    published: &PublishedCompression,
+) -> Option<String> {
+    let mean_share = |shares: [f64; 3]| 100.0 * shares.iter().sum::<f64>() / 3.0;
+    let explicit = &baselines.explicit;
+    let known = published.find("full-field").map(|one| one.figures);
+    let parts: Vec<String> = losses
+        .iter()
+        .map(|group| {
+            let own = [0, 1, 2].map(|pair| group.relative(pair, explicit).spread.mean);
+            let theirs = published.find(&group.key).zip(known).map(|(one, known)| {
+                let shares = [0, 1, 2].map(|pair| one.figures[pair] / known[pair]);
+                format!(" (published: {} %)", fixed(mean_share(shares), 0))
+            });
+            format!(
+                "{} {} %{}",
+                group.name(),
+                fixed(mean_share(own), 0),
+                theirs.unwrap_or_default()
+            )
+        })
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Mean Figure of Merit over the three pairs of $Ω_c$, $σ_8$ and $w_0$, in units of that \
+             of the explicit posterior: {}. The explicit ones have Monte-Carlo errors of {} %.",
+            parts.join(", "),
+            fixed(100.0 * largest_error(explicit), 0)
+        )
+    })
+}
+
+/// Largest relative Monte-Carlo error.
+fn largest_error(figures: &[FigureOfMerit]) -> f64 {
+    figures.iter().map(|figure| figure.error / figure.value).fold(0.0, f64::max)
+}
+
+/// Whether the Figures of Merit of VMIM are above those of MSE, the paper's main finding.
+fn vmim_against_mse(losses: &[&Group], published: &PublishedCompression) -> Option<String> {
+    let find = |key: &str| losses.iter().find(|group| group.key == key).copied();
+    let (vmim, mse) = (find("vmim")?, find("mse")?);
+    let theirs = published.find("vmim").zip(published.find("mse"));
+    let ratios = [0, 1, 2].map(|pair| ratio(vmim, mse, pair));
+    let parts = ratios.iter().enumerate().map(|(pair, (value, difference))| {
+        let error = difference.map_or(String::new(), |d| format!(" ± {}", fixed(d.error, 2)));
+        let theirs = theirs.map_or(String::new(), |(vmim, mse)| {
+            let ratio = vmim.figures[pair] / mse.figures[pair];
+            format!(" (published {})", fixed(ratio, 2))
+        });
+        format!("{}{error} for {}{theirs}", fixed(*value, 2), pair_label(pair))
+    });
+    let mut text = format!(
+        "The Figure of Merit of VMIM over that of MSE is {}.",
+        parts.collect::<Vec<_>>().join("; ")
+    );
+    let larger = ratios.iter().filter(|(value, _)| *value >= 1.0).count();
+    let clear = |sign: i32| {
+        let found = ratios.iter().filter(|(_, d)| d.is_some_and(|d| d.sign() == sign));
+        found.count()
+    };
+    text.push_str(&match (larger, clear(1), clear(-1)) {
+        (3, 3, _) => " It is clearly larger for all three pairs, as published.".to_owned(),
+        (3, some, _) => format!(
+            " It is larger for all three pairs, as published, but beyond {} standard errors for \
+             {some} of them only.",
+            CLEAR
+        ),
+        (some, _, 0) if ratios.iter().any(|(_, difference)| difference.is_none()) => format!(
+            " It is larger for {some} of the three pairs; single runs do not tell whether that is \
+             more than the scatter of trainings."
+        ),
+        (some, _, 0) => format!(
+            " It is larger for {some} of the three pairs; where it is smaller, it is so within {} \
+             standard errors of the runs.",
+            CLEAR
+        ),
+        (some, _, smaller) => format!(
+            " The published order is not reproduced: it is larger for {some} of the three pairs \
+             and clearly smaller for {smaller}."
+        ),
+    });
+    if let Some((v, m)) = theirs.and_then(|(v, m)| v.again.as_ref().zip(m.again.as_ref())) {
+        let again = [0, 1, 2].map(|pair| fixed(v.mean[pair] / m.mean[pair], 2));
+        text.push_str(&format!(
+            " Posteriors trained {} times again from the published compressors give {}.",
+            v.runs,
+            list(&again)
+        ));
+    }
+    Some(text)
+}
+
+/// The order of the losses by what they say of fresh simulations, the measure that depends on no
+/// single observation.
+fn held_out(losses: &[&Group]) -> Option<String> {
+    let nlp = |group: &Group| group.inferred(|one| one.nlp.value).spread.mean;
+    let mut order = losses.to_vec();
+    order.sort_by(|a, b| nlp(a).total_cmp(&nlp(b)));
+    let (best, others) = order.split_first().filter(|(_, others)| !others.is_empty())?;
+    let parts = others.iter().map(|other| match other.nlp_above(best) {
+        Some(d) => {
+            let clear = if d.sign() > 0 { "" } else { ", not clearly" };
+            format!("{} by {} ± {}{clear}", other.name(), fixed(d.value, 2), fixed(d.error, 2))
+        }
+        None => format!("{} without a finite value", other.name()),
+    });
+    Some(format!(
+        "Averaged over fresh simulations from the prior, where no single observation matters, {} \
+         gives the truth the highest probability; in mean negative log probability the others are \
+         above it: {} (nat).",
+        best.name(),
+        parts.collect::<Vec<_>>().join(", ")
+    ))
+}
+
+/// What the full field tells more than its spectra.
+fn gain_over_spectra(
+    losses: &[&Group],
+    baselines: &Baselines,
+    published: &PublishedCompression,
+) -> Option<String> {
+    let spectra = &baselines.power_spectrum.figures;
+    let ratios = |over: &dyn Fn(usize) -> f64| {
+        list(&[0, 1, 2].map(|pair| fixed(over(pair) / spectra[pair].value, 2)))
+    };
+    let explicit = ratios(&|pair| baselines.explicit[pair].value);
+    let share = |group: &Group| -> f64 {
+        (0..3).map(|pair| group.relative(pair, &baselines.explicit).spread.mean).sum()
+    };
+    let best = losses.iter().max_by(|a, b| share(a).total_cmp(&share(b)))?;
+    let own = ratios(&|pair| best.figure(pair).spread.mean);
+    let theirs = published.find("full-field").zip(published.find("power-spectrum"));
+    let theirs = theirs.map_or(String::new(), |(full, power)| {
+        let ratios = [0, 1, 2].map(|pair| fixed(full.figures[pair] / power.figures[pair], 2));
+        format!(" (published, with 256 x 256 pixels: {})", list(&ratios))
+    });
+    Some(format!(
+        "Over the power-spectrum posterior of the same map the explicit posterior gains factors of \
+         {explicit} in the Figures of Merit{theirs}, the summaries of {} factors of {own}.",
+        best.name()
+    ))
+}
+
+/// What the reader should beware of.
+#[must_use]
+pub fn warnings(groups: &[Group], baselines: &Baselines, effective: f64) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if groups.iter().any(|group| group.measured.len() == 1) {
+        warnings.push(
+            "With a single run of each loss the scatter of trainings is unknown; published \
+             Figures of Merit scatter by 2 to 4 % between trainings of the posterior alone."
+                .into(),
+        );
+    }
+    let spectra = groups.iter().find(|group| group.key == SPECTRA);
+    let poorer: Vec<String> = groups
+        .iter()
+        .filter(|group| {
+            spectra.and_then(|spectra| group.nlp_above(spectra)).is_some_and(|d| d.sign() > 0)
+        })
+        .map(Group::name)
+        .collect();
+    if !poorer.is_empty() {
+        warnings.push(format!(
+            "Of fresh simulations the summaries of {} know less than learnt power spectra, though \
+             the maps hold more: the trainings are too short, the simulations too few or the \
+             network too small to compare losses by what they can reach.",
+            list(&poorer)
+        ));
+    }
+    let narrow: Vec<String> = groups
+        .iter()
+        .filter(|group| {
+            (0..3).any(|pair| {
+                let own = group.relative(pair, &baselines.explicit);
+                let explicit = &baselines.explicit[pair];
+                let error = own.error().unwrap_or(0.0).hypot(explicit.error / explicit.value);
+                Difference { value: own.spread.mean - 1.0, error }.sign() > 0
+            })
+        })
+        .map(Group::name)
+        .collect();
+    if !narrow.is_empty() {
+        warnings.push(format!(
+            "No posterior of a summary can know more than the explicit one on average, yet Figures \
+             of Merit of {} are clearly above it: for one observation that can be chance, or a \
+             learnt posterior that is too narrow (see its calibration and the negative log \
+             probability).",
+            list(&narrow)
+        ));
+    }
+    if groups.iter().any(|group| group.key == "imnn") {
+        warnings.push(
+            "IMNN is trained around the fiducial parameters, which are those of the observation: \
+             its summaries are meant for this place only, and over the whole prior they may be \
+             worse than what its Figures of Merit say."
+                .into(),
+        );
+    }
+    if effective < 400.0 {
+        warnings.push(format!(
+            "The explicit posterior has {effective:.0} effective draws of its slowest parameter \
+             only; comparisons with it are as uncertain."
+        ));
+    }
+    let outside: Vec<String> = groups
+        .iter()
+        .filter(|group| group.inferred(|one| one.deviation).spread.mean > 5.0)
+        .map(Group::name)
+        .collect();
+    if !outside.is_empty() {
+        warnings.push(format!(
+            "The summary of the observation lies outside most simulations for {}.",
+            list(&outside)
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::group::tests::group;
+    use super::*;
+
+    fn baselines() -> Baselines {
+        let figure = |value| FigureOfMerit { value, error: 1.0 };
+        let mut power_spectrum = group("x", &[(50.0, 0.8)], 0.0).measured.remove(0).judged;
+        power_spectrum.figures = vec![figure(50.0); 3];
+        Baselines { explicit: vec![figure(100.0); 3], power_spectrum }
+    }
+
+    fn told(groups: &[Group]) -> String {
+        let published = PublishedCompression::load().expect("complete");
+        answers(groups, &baselines(), &published).join("\n")
+    }
+
+    #[test]
+    fn the_published_order_is_recognised() {
+        let vmim = group("vmim", &[(98.0, 0.53), (97.0, 0.54)], 3.0);
+        let mse = group("mse", &[(80.0, 0.61), (82.0, 0.62)], 2.0);
+        let text = told(&[mse, vmim]);
+        for part in [
+            "VMIM comes closest",
+            "Even the closest is told from",
+            "Every other loss is clearly farther",
+            "MSE 81 % (published: 79 %), VMIM 98 % (published: 98 %)",
+            "clearly larger for all three pairs, as published",
+            "VMIM gives the truth the highest probability",
+            "MSE by 1.00 ± 0.00",
+            "1.12, 1.07 and 1.05",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn another_order_is_admitted() {
+        let vmim = group("vmim", &[(70.0, 0.63), (71.0, 0.64)], 1.0);
+        let mse = group("mse", &[(80.0, 0.635), (82.0, 0.64)], 2.0);
+        let text = told(&[mse, vmim]);
+        for part in [
+            "The published order is not reproduced",
+            "clearly smaller for 3",
+            "Not clearly farther: MSE",
+            "MSE gives the truth",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn single_runs_prove_nothing() {
+        let text = told(&[group("mse", &[(80.0, 0.6)], 1.0), group("vmim", &[(79.0, 0.6)], 1.0)]);
+        assert!(text.contains("larger for 0 of the three pairs; single runs do not"), "{text}");
+        let one = [group("imnn", &[(120.0, 0.6)], 1.0)];
+        let found = warnings(&one, &baselines(), 100.0).join("\n");
+        for part in ["single run", "IMNN are clearly above", "fiducial", "100 effective"] {
+            assert!(found.contains(part), "{part} is missing in {found}");
+        }
+        let fine = || group("vmim", &[(99.0, 0.5), (98.0, 0.5)], 1.0);
+        assert!(warnings(&[fine()], &baselines(), 1000.0).is_empty());
+        let spectra = group(SPECTRA, &[(60.0, 0.7), (60.0, 0.7)], 1.5);
+        let found = warnings(&[fine(), spectra], &baselines(), 1000.0);
+        assert!(found.len() == 1 && found[0].contains("VMIM know less"), "{found:?}");
+    }
+}
