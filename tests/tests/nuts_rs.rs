@@ -142,8 +142,10 @@ fn compare<D>(
 where
     D: LogDensity<Error = Infallible> + Clone,
 {
-    let ours: Vec<Run> = (FIRST_SEED..FIRST_SEED + SEEDS).map(|s| ours(target.clone(), integrator, s)).collect();
-    let theirs: Vec<Run> = (FIRST_SEED..FIRST_SEED + SEEDS).map(|s| theirs(target.clone(), integrator, s)).collect();
+    let ours: Vec<Run> =
+        (FIRST_SEED..FIRST_SEED + SEEDS).map(|s| ours(target.clone(), integrator, s)).collect();
+    let theirs: Vec<Run> =
+        (FIRST_SEED..FIRST_SEED + SEEDS).map(|s| theirs(target.clone(), integrator, s)).collect();
     for (sampler, runs) in [("hmc", &ours), ("nuts-rs", &theirs)] {
         for i in 0..target.dim() {
             let what = format!("{sampler}, {name}, {integrator:?}, coordinate {i}");

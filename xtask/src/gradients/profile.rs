@@ -215,6 +215,7 @@ impl Profile {
             Ok(())
         };
         draws("two_moons", profile.two_moons.draws)?;
+        ensure!(!profile.two_moons.method.is_empty(), "two_moons.method: at least one is needed");
         for method in &profile.two_moons.method {
             method.grid.validate()?;
             method.training.validate()?;
@@ -344,6 +345,7 @@ mod tests {
             ("score_weights = [0.0, 1e-5]", "score_weights = [-1.0]", "-1"),
             ("runs = ", "runs = 0 # ", "runs"),
             ("simulations = [", "simulations = [5, 4, ", "increase"),
+            ("data = \"summaries\"", "data = \"summaries\"\nrounds = 3", "all-counts"),
         ] {
             let text = smoke.replace(old, new);
             assert_ne!(text, smoke, "{old}");
