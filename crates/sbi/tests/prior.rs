@@ -55,7 +55,9 @@ proptest! {
         let difference = (marginal.at_normal(u + h).0 - marginal.at_normal(u - h).0) / (2.0 * h);
         prop_assert!((difference / derivative - 1.0).abs() < 1e-6, "{difference} {derivative}");
         // the density at constant distance from the edges, in units of the local scale
-        let h = 1e-5 * room(&marginal, value) * value.abs().max(1e-3);
+        let (lower, upper) = marginal.support();
+        let inside = 3e-4 * (value - lower).min(upper - value);
+        let h = (1e-5 * room(&marginal, value) * value.abs().max(1e-3)).min(inside);
         let difference =
             (marginal.log_density(value + h) - marginal.log_density(value - h)) / (2.0 * h);
         let gradient = marginal.gradient(value);
