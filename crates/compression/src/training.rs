@@ -5,7 +5,6 @@ mod checkpoint;
 mod examples;
 mod loader;
 mod model;
-mod optimizer;
 mod run;
 mod settings;
 mod units;

@@ -18,6 +18,7 @@ use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+pub use adam::Adam;
 pub use run::{Trained, train};
 pub use settings::{Batches, Schedule, TrainingSettings};
 

@@ -1,18 +1,17 @@
 //! How large the study is, and what it compares.
 
-use std::path::Path;
-
 use ::compression::{Loss, NetworkConfig, TrainingSettings};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use sbi::NpeSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::lensing::C2stProfile;
 use crate::prior::DIM;
+use crate::profiles::{self, Profiles};
 use crate::sampling::SamplerConfig;
 
 /// The profiles that come with the program, smallest first.
-const PROFILES: [(&str, &str); 3] = [
+const PROFILES: Profiles = [
     ("smoke", include_str!("../../../benchmarks/profiles/compression/smoke.toml")),
     ("laptop", include_str!("../../../benchmarks/profiles/compression/laptop.toml")),
     ("paper", include_str!("../../../benchmarks/profiles/compression/paper.toml")),
@@ -109,15 +108,7 @@ impl Profile {
     /// # Errors
     /// If there is no such profile, or it has unknown fields or impossible sizes.
     pub fn load(name: &str) -> Result<Self> {
-        if let Some((_, text)) = PROFILES.iter().find(|(known, _)| *known == name) {
-            return Self::from_toml(text);
-        }
-        let path = Path::new(name);
-        if !path.is_file() {
-            bail!("unknown profile '{name}': give smoke, laptop, paper or the path of a TOML file");
-        }
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-        Self::from_toml(&text).with_context(|| format!("{name} is not a usable profile"))
+        profiles::load(name, &PROFILES, Self::from_toml)
     }
 
     fn from_toml(text: &str) -> Result<Self> {

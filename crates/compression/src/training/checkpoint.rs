@@ -4,12 +4,12 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
+use flows::training::Adam;
 use flows::{Weight, WeightFile, load_weights, named_weights};
 use serde::{Deserialize, Serialize};
 
 use super::CurvePoint;
 use super::model::Model;
-use super::optimizer::Optimizer;
 use super::settings::TrainingSettings;
 use super::units::Units;
 use crate::error::{Error, Result};
@@ -92,7 +92,7 @@ pub struct State {
     /// The best so far, without.
     pub best: Model,
     /// The optimiser.
-    pub optimizer: Optimizer,
+    pub adam: Adam,
     /// The rest.
     pub progress: Progress,
 }
@@ -103,7 +103,7 @@ impl State {
     /// # Errors
     /// If the device fails or the file cannot be written.
     pub fn write(&self, path: &Path, identity: &Identity) -> Result<()> {
-        let (means, squares) = self.optimizer.stored()?;
+        let (means, squares) = self.adam.stored()?;
         let parts = [
             ("model", named_weights(&self.model.valid())?),
             ("best", named_weights(&self.best)?),
@@ -152,7 +152,7 @@ impl State {
         Ok(Self {
             model: load_weights(fresh()?, &part("model"))?.train(),
             best: load_weights(fresh()?, &part("best"))?,
-            optimizer: Optimizer::resume(part("mean"), part("square"), device),
+            adam: Adam::resume(part("mean"), part("square"), header.progress.step, device),
             progress: header.progress,
         })
     }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::Device;
+use flows::training::Adam;
 
 use super::checkpoint::{Identity, Progress, State};
 use super::examples::{Batch, Examples, Scratch};
 use super::loader::Loaders;
 use super::model::{Model, numbers, upload};
-use super::optimizer::Optimizer;
 use super::settings::TrainingSettings;
 use super::units::Units;
 use super::{CurvePoint, Timing, TrainingEnd, TrainingProgress, TrainingReport};
@@ -79,7 +79,7 @@ pub fn train(
         None => State {
             model: fresh()?.train(),
             best: fresh()?,
-            optimizer: Optimizer::default(),
+            adam: Adam::default(),
             progress: Progress::default(),
         },
     };
@@ -196,8 +196,7 @@ impl Run<'_> {
         let gradients = loss.backward();
         let clip = self.settings.clip_norm;
         // `clone` shares the weights, which the step replaces
-        let after =
-            state.optimizer.step(state.model.clone(), &gradients, learning_rate, step + 1, clip);
+        let after = state.adam.step(state.model.clone(), &gradients, learning_rate, clip);
         state.model = after.ok_or_else(|| failed("gradient", f64::NAN))?;
         state.progress.step += 1;
         state.progress.loss_sum += value;

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use autodiff::tensor::{AdamMoments, AdamStep};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-/// Moments of the gradient of each tensor of weights, by its path.
+use crate::error::{Error, Result};
+use crate::weights::Weight;
+
+/// The optimiser Adam with the moments of the gradient of each tensor of weights, by its path.
 #[derive(Clone, Debug, Default)]
 pub struct Adam {
     moments: BTreeMap<String, AdamMoments>,
@@ -14,17 +17,41 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Moments from a checkpoint.
-    pub fn resume(moments: BTreeMap<String, AdamMoments>, steps: usize) -> Self {
-        Self { moments, steps }
+    /// From the stored means and mean squares of gradients, in any order, after some steps.
+    #[must_use]
+    pub fn resume(means: Vec<Weight>, squares: Vec<Weight>, steps: usize, device: &Device) -> Self {
+        let tensor = |weight: Weight| {
+            Tensor::from_data(TensorData::new(weight.values, weight.shape), device)
+        };
+        let mut squares: BTreeMap<String, Weight> =
+            squares.into_iter().map(|square| (square.name.clone(), square)).collect();
+        let moments = means.into_iter().filter_map(|mean| {
+            let square = squares.remove(&mean.name)?;
+            Some((mean.name.clone(), (tensor(mean), tensor(square))))
+        });
+        Self { moments: moments.collect(), steps }
     }
 
-    /// Mean and mean square of the gradient of each tensor, flat, by its path.
-    pub fn moments(&self) -> &BTreeMap<String, AdamMoments> {
-        &self.moments
+    /// Means and mean squares of the gradients, flat, to be stored.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn stored(&self) -> Result<(Vec<Weight>, Vec<Weight>)> {
+        let weight = |name: &String, tensor: &Tensor<1>| -> Result<Weight> {
+            let shape = tensor.dims().to_vec();
+            let values = tensor.try_to_vec_as::<f32>();
+            let values = values.map_err(|error| Error::Device { reason: format!("{error:?}") })?;
+            Ok(Weight { name: name.clone(), shape, values })
+        };
+        let moments = self.moments.iter();
+        let pairs =
+            moments.map(|(name, (mean, square))| Ok((weight(name, mean)?, weight(name, square)?)));
+        Ok(pairs.collect::<Result<Vec<_>>>()?.into_iter().unzip())
     }
 
-    /// The model after one step down the gradient, unless the gradient is not finite.
+    /// The model after one step down the gradient, whose norm over all weights is limited to
+    /// `clip_norm`; nothing if the gradient is not finite. Numbers that are not trained, such as the
+    /// running statistics of a normalisation, stay as they are.
     pub fn step<M: Module>(
         &mut self,
         model: M,
@@ -55,7 +82,11 @@ struct SquaredNorm<'a> {
 
 impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = param.val().grad(self.gradients) {
+        let tensor = param.val();
+        if !tensor.is_autodiff() {
+            return;
+        }
+        if let Some(gradient) = tensor.grad(self.gradients) {
             let own = gradient.square().sum();
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + own,
@@ -82,7 +113,12 @@ impl ModuleMapper for Update<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = param.val().grad(self.gradients) else { return param };
+        let tensor = param.val();
+        if !tensor.is_autodiff() {
+            return param;
+        }
+        let Some(gradient) = tensor.grad(self.gradients) else { return param };
+        drop(tensor);
         let path = self.path.join(".");
         let moments = self.moments.remove(&path);
         param.map(|weights| {

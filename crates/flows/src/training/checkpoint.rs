@@ -1,10 +1,9 @@
 //! A training that can be continued.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::CurvePoint;
@@ -91,13 +90,10 @@ impl Checkpoint {
                 weights.push(Weight { name: format!("{prefix}/{}", weight.name), ..weight });
             }
         }
-        for (name, (mean, square)) in adam.moments() {
-            for (prefix, tensor) in [("mean", mean), ("square", square)] {
-                let shape = tensor.dims().to_vec();
-                let values = tensor
-                    .try_to_vec_as::<f32>()
-                    .map_err(|error| Error::Device { reason: format!("{error:?}") })?;
-                weights.push(Weight { name: format!("{prefix}/{name}"), shape, values });
+        let (means, squares) = adam.stored()?;
+        for (prefix, part) in [("mean", means), ("square", squares)] {
+            for weight in part {
+                weights.push(Weight { name: format!("{prefix}/{}", weight.name), ..weight });
             }
         }
         let header = Header { settings: settings.clone(), rows, state: state.clone() };
@@ -137,17 +133,6 @@ impl Checkpoint {
 
     /// The optimiser.
     pub fn adam(&self, device: &Device) -> Adam {
-        let tensor = |weight: Weight| {
-            Tensor::from_data(TensorData::new(weight.values, weight.shape), device)
-        };
-        // a file holds its tensors in any order
-        let mut squares: BTreeMap<String, Weight> =
-            self.part("square").into_iter().map(|square| (square.name.clone(), square)).collect();
-        let moments = self.part("mean").into_iter().filter_map(|mean| {
-            let square = squares.remove(&mean.name)?;
-            Some((mean.name.clone(), (tensor(mean), tensor(square))))
-        });
-        let moments: BTreeMap<_, _> = moments.collect();
-        Adam::resume(moments, self.state.step)
+        Adam::resume(self.part("mean"), self.part("square"), self.state.step, device)
     }
 }
