@@ -18,7 +18,7 @@ pub use flows::{DeviceChoice, DeviceError, open_device};
 pub use loss::{DensityFamily, Loss};
 pub use network::{
     BatchNorm, Network, NetworkConfig, Normalisation, Perceptron, PerceptronConfig, ResNet,
-    ResNetConfig, Stage, Stem,
+    ResNetConfig, SpectraConfig, Stage, Stem,
 };
 pub use neural::{Gaussian, NeuralCompressor};
 pub use score::ScoreCompressor;

@@ -1,5 +1,6 @@
 //! Networks from maps to numbers.
 
+mod band_powers;
 mod batch_norm;
 mod convolution;
 mod dense;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use batch_norm::BatchNorm;
 pub use perceptron::{Perceptron, PerceptronConfig};
-pub use resnet::{ResNet, ResNetConfig, Stage, Stem};
+pub use resnet::{ResNet, ResNetConfig, SpectraConfig, Stage, Stem};
 
 use crate::error::{Error, Result};
 use crate::shape::MapShape;
@@ -80,9 +81,7 @@ impl NetworkConfig {
         Error::count("outputs", outputs)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Ok(match self {
-            Self::ResNet(config) => {
-                Network::ResNet(config.init(shape.bins, outputs, &mut rng, device))
-            }
+            Self::ResNet(config) => Network::ResNet(config.init(shape, outputs, &mut rng, device)?),
             Self::Perceptron(config) => {
                 Network::Perceptron(config.init(shape.numbers(), outputs, &mut rng, device))
             }

@@ -73,6 +73,29 @@ fn frequency(index: usize, count: usize) -> f64 {
     if 2 * index > count { index as f64 - count as f64 } else { index as f64 }
 }
 
+/// Modes of each multipole bin, as places in the transform.
+///
+/// # Errors
+/// [`Error::TooFew`] if a multipole bin holds no mode.
+pub(crate) fn modes(shape: MapShape, config: &SpectrumConfig) -> Result<Vec<Vec<usize>>> {
+    let mut modes = vec![Vec::new(); config.edges.len() - 1];
+    let unit = 2.0 * std::f64::consts::PI / config.pixel;
+    for y in 0..shape.height {
+        let ky = unit * frequency(y, shape.height) / shape.height as f64;
+        for x in 0..shape.width {
+            let kx = unit * frequency(x, shape.width) / shape.width as f64;
+            let at = config.edges.partition_point(|edge| *edge <= kx.hypot(ky));
+            if at >= 1 && at < config.edges.len() {
+                modes[at - 1].push(y * shape.width + x);
+            }
+        }
+    }
+    if modes.iter().any(Vec::is_empty) {
+        return Err(Error::TooFew { what: "modes of a multipole bin", minimum: 1, found: 0 });
+    }
+    Ok(modes)
+}
+
 impl SpectrumCompressor {
     /// For maps of a shape.
     ///
@@ -91,21 +114,7 @@ impl SpectrumCompressor {
             let expected = "at least two numbers, rising, not negative";
             return refuse("edges", format!("{:?}", config.edges), expected);
         }
-        let mut modes = vec![Vec::new(); config.edges.len() - 1];
-        let unit = 2.0 * std::f64::consts::PI / config.pixel;
-        for y in 0..shape.height {
-            let ky = unit * frequency(y, shape.height) / shape.height as f64;
-            for x in 0..shape.width {
-                let kx = unit * frequency(x, shape.width) / shape.width as f64;
-                let at = config.edges.partition_point(|edge| *edge <= kx.hypot(ky));
-                if at >= 1 && at < config.edges.len() {
-                    modes[at - 1].push(y * shape.width + x);
-                }
-            }
-        }
-        if modes.iter().any(Vec::is_empty) {
-            return Err(Error::TooFew { what: "modes of a multipole bin", minimum: 1, found: 0 });
-        }
+        let modes = modes(shape, &config)?;
         let mut planner = FftPlanner::new();
         let (rows, columns) =
             (planner.plan_fft_forward(shape.width), planner.plan_fft_forward(shape.height));

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Distribution as Random, Tensor, TensorData};
 use compression::{
     Augmentation, BatchNorm, Chain, Compressor, Error, Loss, MapShape, MapSource, NetworkConfig,
     NeuralCompressor, NonFinite, Normalisation, PerceptronConfig, ResNetConfig, ScoreCompressor,
-    SourceError, SpectrumCompressor, SpectrumConfig, SummarySource, TrainingReport,
+    SourceError, SpectraConfig, SpectrumCompressor, SpectrumConfig, SummarySource, TrainingReport,
     TrainingSettings, fit, train,
 };
 use flows::{Weight, WeightFile, named_weights};
@@ -227,6 +227,31 @@ fn networks_and_their_gradients_are_as_defined() {
         let found: f64 = gradient.iter().zip(&along).map(|(g, d)| g * d).sum();
         assert!((found - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{found} {expected}");
     }
+}
+
+#[test]
+fn a_network_may_see_spectra_beside_pixels() {
+    let device = Device::flex();
+    let plain = ResNetConfig::narrow(3);
+    let spectra = Some(SpectraConfig { bins: 2, hidden: vec![8] });
+    let network = NetworkConfig::from(ResNetConfig { spectra, ..plain.clone() });
+    let weights =
+        |config: &NetworkConfig| config.init(SHAPE, 1, 1, &device).unwrap().weights_len().unwrap();
+    // 12 means and 6 normalised features to 8, then to 1; 12 means to 1 without
+    let (with, without) = (2 * 6 + 19 * 8 + 9, 13);
+    assert_eq!(weights(&network) + without, weights(&plain.into()) + with);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("compressor.safetensors");
+    let observer = &mut |_: &_| ControlFlow::Continue(());
+    let (source, settings) = (Toy { bad: None }, settings());
+    let (compressor, _) =
+        train(&source, &network, &Loss::Mse, &settings, &device, None, observer).unwrap();
+    let expected = compressor.compress(&maps(5)).unwrap();
+    compressor.save(&path).unwrap();
+    let loaded = NeuralCompressor::load(&path, &device).unwrap();
+    assert_eq!(loaded.compress(&maps(5)).unwrap(), expected);
+    assert_eq!(loaded.config(), &network);
 }
 
 #[test]

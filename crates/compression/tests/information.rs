@@ -122,6 +122,29 @@ fn a_sufficient_mean_is_found_by_squared_error() {
 }
 
 #[test]
+fn the_median_is_found_by_absolute_error() {
+    // ln theta is normal, pixels normal around it with the standard deviation 2: the posterior given
+    // their mean m is log-normal, with the median e^(0.8 m) and the mean e^(0.8 m + 0.1)
+    let draw = |rng: &mut ChaCha8Rng, map: &mut [f32], theta: &mut [f64]| {
+        let logarithm = normal(rng);
+        theta[0] = logarithm.exp();
+        map.iter_mut().for_each(|x| *x = (logarithm + 2.0 * normal(rng)) as f32);
+    };
+    let source = Toy { parameters: 1, draw };
+    let (maps, _) = fresh(&source, 4000);
+    let mean_excess = |loss: &Loss| {
+        let (compressor, _) = learn(&source, loss, &settings(256, 1200));
+        let summaries = compressor.compress(&maps).unwrap();
+        let medians = maps.chunks_exact(PIXELS).map(|map| (0.8 * mean_of(map)).exp());
+        let (found, expected): (Vec<f64>, Vec<f64>) = summaries.into_iter().zip(medians).unzip();
+        found.iter().sum::<f64>() / expected.iter().sum::<f64>() - 1.0
+    };
+    let (median, mean) = (mean_excess(&Loss::Mae), mean_excess(&Loss::Mse));
+    assert!(median.abs() < 0.03, "MAE: summaries exceed the medians by {median}");
+    assert!((mean - 0.1_f64.exp_m1()).abs() < 0.03, "MSE: summaries exceed the medians by {mean}");
+}
+
+#[test]
 fn mutual_information_is_found_by_vmim() {
     let source = gaussian();
     let (compressor, _) = learn(&source, &small_vmim(), &settings(256, 1200));

@@ -162,10 +162,9 @@ impl Profile {
     /// Numbers that the last, linear layer of the network sees.
     fn last_width(&self) -> usize {
         match &self.network {
-            NetworkConfig::ResNet(config) => config.stages.last().map(|stage| stage.width),
-            NetworkConfig::Perceptron(config) => config.hidden.last().copied(),
+            NetworkConfig::ResNet(config) => config.last_width(),
+            NetworkConfig::Perceptron(config) => config.hidden.last().map_or(usize::MAX, |w| *w),
         }
-        .unwrap_or(usize::MAX)
     }
 
     fn validate_calibration(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::compression::Loss;
+use ::compression::{Loss, NetworkConfig, ResNetConfig};
 use anyhow::{Result, anyhow};
 use sbi::Family;
 use serde::{Deserialize, Serialize};
@@ -210,9 +210,17 @@ fn method_words(profile: &Profile) -> String {
         }
         false => "",
     };
+    let beside = match &profile.network {
+        NetworkConfig::ResNet(ResNetConfig { spectra: Some(own), .. }) => format!(
+            " Its last layers see, beside what the convolutions find, all auto and cross spectra of \
+             the map in {} multipole bins, which the networks of the paper do not.",
+            own.bins
+        ),
+        _ => String::new(),
+    };
     format!(
         "Every network learns from {maps}{pairs}. The weights of the lowest \
-         validation loss are kept. Then {} other simulations, the same for all, are compressed, and \
+         validation loss are kept.{beside} Then {} other simulations, the same for all, are compressed, and \
          a posterior estimator (NPE), the same for all, learns from these summaries; {} more are \
          held out.{spectra}",
         sizes.simulations, sizes.held_out
@@ -237,7 +245,7 @@ fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
         "hermans2022",
         "lemos2023",
     ];
-    if matches!(profile.network, ::compression::NetworkConfig::ResNet(_)) {
+    if matches!(profile.network, NetworkConfig::ResNet(_)) {
         keys.push("he2016");
     }
     for method in &profile.method {

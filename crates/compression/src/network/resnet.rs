@@ -1,7 +1,7 @@
 //! Residual networks.
 //!
 //! A stem (convolution, pooling), stages of basic blocks, the mean over all pixels, one linear
-//! layer. A block is `relu(x + f(x))`, `f` two 3 x 3 convolutions; the first block of each stage but
+//! layer. Auto and cross spectra of the map may stand beside the means. A block is `relu(x + f(x))`, `f` two 3 x 3 convolutions; the first block of each stage but
 //! the first halves the image. Maps may have any size: windows reach over the edges, where there
 //! are zeros, and an image of one pixel stays one.
 //!
@@ -16,10 +16,11 @@ use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::Normalisation;
+use super::band_powers::BandPowers;
 use super::convolution::{Convolution, ConvolutionConfig};
-use super::dense::Dense;
+use super::{Normalisation, Perceptron, PerceptronConfig};
 use crate::error::{Error, Result};
+use crate::shape::MapShape;
 
 /// Settings of a residual network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,20 @@ pub struct ResNetConfig {
     /// What follows each convolution.
     #[serde(default)]
     pub normalisation: Normalisation,
+    /// Spectra of the map beside what the convolutions find; none if left out, as in the networks
+    /// of the literature.
+    #[serde(default)]
+    pub spectra: Option<SpectraConfig>,
+}
+
+/// Spectra of the map, and what follows them and the means of the last channels together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpectraConfig {
+    /// Multipole bins of equal width up to the Nyquist frequency of the pixels.
+    pub bins: usize,
+    /// Width of each hidden layer.
+    pub hidden: Vec<usize>,
 }
 
 /// A convolution of the map, and pooling.
@@ -66,6 +81,7 @@ impl ResNetConfig {
             stem: Stem { width: 64, kernel: 7, stride: 2, pool: true },
             stages: stages.map(|(blocks, width)| Stage { blocks, width }).collect(),
             normalisation: Normalisation::Batch,
+            spectra: None,
         }
     }
 
@@ -89,6 +105,7 @@ impl ResNetConfig {
             stem: Stem { width, kernel: 3, stride: 1, pool: false },
             stages: [1, 2, 4].map(|times| Stage { blocks: 1, width: times * width }).to_vec(),
             normalisation: Normalisation::Batch,
+            spectra: None,
         }
     }
 
@@ -109,23 +126,35 @@ impl ResNetConfig {
             Error::count("stage.blocks", stage.blocks)?;
             Error::count("stage.width", stage.width)?;
         }
-        Ok(())
+        let Some(spectra) = &self.spectra else { return Ok(()) };
+        Error::count("spectra.bins", spectra.bins)?;
+        spectra.hidden.iter().try_for_each(|width| Error::count("spectra.hidden", *width))
     }
 
+    /// Numbers that the last, linear layer sees.
+    #[must_use]
+    pub fn last_width(&self) -> usize {
+        let hidden = self.spectra.as_ref().and_then(|spectra| spectra.hidden.last().copied());
+        let channels = self.stages.last().map_or(0, |stage| stage.width);
+        hidden.unwrap_or(channels)
+    }
+
+    /// # Errors
+    /// If maps of this shape have no mode in a multipole bin.
     pub(super) fn init(
         &self,
-        bins: usize,
+        shape: MapShape,
         outputs: usize,
         rng: &mut ChaCha8Rng,
         device: &Device,
-    ) -> ResNet {
+    ) -> Result<ResNet> {
         let normalisation = self.normalisation;
         let mut convolution = |inputs, outputs, kernel, stride, gain| {
             ConvolutionConfig { inputs, outputs, kernel, stride, normalisation, gain }
                 .init(&mut *rng, device)
         };
         let Stem { width, kernel, stride, pool } = self.stem;
-        let stem = convolution(bins, width, kernel, stride, 1.0);
+        let stem = convolution(shape.bins, width, kernel, stride, 1.0);
         // without normalisation a new block is close to the identity
         let last = if normalisation == Normalisation::Batch { 1.0 } else { 0.1 };
         let mut blocks = Vec::new();
@@ -142,7 +171,15 @@ impl ResNetConfig {
                 inputs = stage.width;
             }
         }
-        ResNet { stem, blocks, head: Dense::new(inputs, outputs, rng, device), pool }
+        let (powers, hidden) = match &self.spectra {
+            Some(SpectraConfig { bins, hidden }) => {
+                inputs += BandPowers::len(shape.bins, *bins);
+                (Some(BandPowers::new(shape, *bins, normalisation, device)?), hidden.clone())
+            }
+            None => (None, Vec::new()),
+        };
+        let head = PerceptronConfig::new(hidden).init(inputs, outputs, rng, device);
+        Ok(ResNet { stem, blocks, powers, head, pool })
     }
 }
 
@@ -151,7 +188,8 @@ impl ResNetConfig {
 pub struct ResNet {
     stem: Convolution,
     blocks: Vec<Block>,
-    head: Dense,
+    powers: Option<BandPowers>,
+    head: Perceptron,
     #[module(skip)]
     pool: bool,
 }
@@ -177,6 +215,7 @@ impl Block {
 
 impl ResNet {
     pub(super) fn forward(&self, maps: Tensor<4>) -> Tensor<2> {
+        let powers = self.powers.as_ref().map(|powers| powers.forward(&maps));
         let mut x = relu(self.stem.forward(maps));
         if self.pool {
             let mut options = MaxPoolOptions::new([3, 3]);
@@ -189,6 +228,10 @@ impl ResNet {
         }
         let [rows, channels, height, width] = x.dims();
         let means = x.reshape([rows, channels, height * width]).mean_dim(2);
-        self.head.forward(means.reshape([rows, channels]))
+        let means = means.reshape([rows, channels]);
+        self.head.forward(match powers {
+            Some(powers) => Tensor::cat(vec![means, powers], 1),
+            None => means,
+        })
     }
 }
