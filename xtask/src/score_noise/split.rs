@@ -252,12 +252,12 @@ mod tests {
         let mut biased = samples(600);
         for sample in &mut biased {
             if let Some(score) = &mut sample.score {
-                score[2] = 2.0 * score[2];
+                score[4] = 2.0 * score[4];
                 score[3] += 4.0;
             }
         }
         let split = Split::new(&biased).expect("a positive signal");
-        assert!((split.slope(2).value - 1.0) / split.slope(2).error > 4.0);
+        assert!((split.slope(4).value - 1.0) / split.slope(4).error > 4.0);
         assert!(split.largest_deviation() > 6.0);
         assert!(Split::new(&samples(3)).is_none());
     }

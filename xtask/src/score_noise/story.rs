@@ -279,7 +279,7 @@ mod tests {
         };
         let simulator = Simulator::new(survey).expect("a simulator");
         let parameters = lognormal_sim::Cosmology::FIDUCIAL.parameters();
-        let settings = Settings { maps: 60, ..Settings::default() };
+        let settings = Settings { maps: 40, ..Settings::default() };
         measure(&simulator, &parameters, &settings, 7, &|| ()).expect("a measurement")
     }
 
