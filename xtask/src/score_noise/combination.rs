@@ -2,8 +2,8 @@
 //!
 //! The difference of two scores of one simulation has mean zero given its map, so any multiple of
 //! it may be subtracted from a score. The multiples that leave the least noise are found by least
-//! squares, on one half of the maps for the other half: a multiple that knows its own map would
-//! be biased.
+//! squares, for each parameter on its own, on one half of the maps for the other half: a multiple
+//! that knows its own map would be biased.
 
 use super::MapScores;
 use crate::prior::DIM;

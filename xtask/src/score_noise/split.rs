@@ -252,7 +252,7 @@ mod tests {
         let mut biased = samples(600);
         for sample in &mut biased {
             if let Some(score) = &mut sample.score {
-                score[4] = 2.0 * score[4];
+                score[4] *= 2.0;
                 score[3] += 4.0;
             }
         }
