@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use lognormal_sim::{Cosmology, ShiftConfig, ShiftTable, Survey};
 
 use crate::commands::{
-    benchmark, ci, density, posterior, report, simulate, spectra, task, test, tidy,
+    benchmark, ci, density, posterior, report, scores, simulate, spectra, task, test, tidy,
 };
 use crate::sampling::Sampler;
 
@@ -43,6 +43,8 @@ pub enum Command {
     Spectra(spectra::Arguments),
     /// Log densities and gradients at given latents, for validation against other codes
     Density(density::Arguments),
+    /// How noisy the scores of simulations are, by what they hold fixed
+    Scores(scores::Arguments),
     /// Posterior of a map of yours, from the full field or from its power spectra
     Posterior(posterior::Arguments),
     /// Infer the parameters of a problem with a known answer, by a method of choice
@@ -68,6 +70,7 @@ impl Command {
             Self::Simulate(arguments) => simulate::run(&arguments),
             Self::Spectra(arguments) => spectra::run(&arguments),
             Self::Density(arguments) => density::run(&arguments),
+            Self::Scores(arguments) => scores::run(&arguments),
             Self::Posterior(arguments) => posterior::run(&arguments),
             Self::Task(arguments) => task::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),

@@ -5,6 +5,7 @@ pub mod ci;
 pub mod density;
 pub mod posterior;
 pub mod report;
+pub mod scores;
 pub mod simulate;
 pub mod spectra;
 pub mod task;

@@ -18,6 +18,7 @@ mod progress;
 mod published;
 mod report;
 mod sampling;
+mod score_noise;
 mod study;
 mod tidy;
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, check_finite_values, check_length};
 use crate::field_power::PowerSteps;
 use crate::fields::Fields;
 use crate::lanes::{Lanes, WIDTH};
-use crate::simulator::{Randomness, Simulator};
+use crate::simulator::Simulator;
 use crate::spaces::{AdjointSpace, GradientSpace};
 
 /// The density of latents and one observed map.
@@ -102,7 +102,7 @@ impl<'a> LatentDensity<'a> {
 
 impl AdjointSpace {
     /// The map stage: log densities and the gradient in the latents.
-    fn evaluate(
+    pub(crate) fn evaluate(
         &mut self,
         simulator: &Simulator,
         fields: &Fields,
@@ -160,7 +160,7 @@ impl AdjointSpace {
     }
 
     /// Gradient in the parameters, after [`AdjointSpace::evaluate`] for the same fields.
-    fn pull_back(
+    pub(crate) fn pull_back(
         &mut self,
         simulator: &Simulator,
         fields: &Fields,
@@ -191,42 +191,6 @@ pub(crate) fn subtract(from: &mut [f64], x: &[f64]) -> f64 {
         (Lanes::load(from, 0.0) - x).store(from);
     }
     squares.sum()
-}
-
-/// A simulation with the score of its latents and noise.
-#[derive(Clone, Debug)]
-pub struct ScoredSimulation {
-    /// Noisy maps `[bin][y][x]`.
-    pub maps: Vec<f64>,
-    /// The conditional score `d log p(map | z, theta) / d theta` at fixed map and latents. The
-    /// joint score of the literature adds `d log p(theta) / d theta` of the prior.
-    pub score: [f64; 6],
-}
-
-impl Simulator {
-    /// A noisy simulation and its conditional score (Zeghal et al. 2022, arXiv:2207.05636). The
-    /// maps are those of [`Simulator::simulate`] with noise.
-    ///
-    /// # Errors
-    /// As [`Simulator::fields`].
-    pub fn simulate_with_score(
-        &self,
-        cosmology: &Cosmology,
-        seed: u64,
-        index: u64,
-    ) -> Result<ScoredSimulation> {
-        let mut space = self.spaces().gradients.lend(|| GradientSpace::new(self));
-        let GradientSpace { fields, steps, adjoint } = &mut *space;
-        fields.update(|power| self.update_power(&cosmology.with_derivatives(), power, steps))?;
-        let mut randomness = Randomness::new(seed, index);
-        let latents: Vec<f64> = randomness.normals(self.map_len());
-        let mut maps = vec![0.0; latents.len()];
-        fields.write_convergence(&latents, &mut maps, &mut adjoint.field);
-        self.add_noise(&mut randomness, &mut maps);
-        let mut gradient = LatentGradient::default();
-        adjoint.evaluate(self, fields, &maps, &latents, &mut gradient)?;
-        Ok(ScoredSimulation { score: adjoint.pull_back(self, fields, steps), maps })
-    }
 }
 
 /// A map must have the simulator's size and finite pixels.

@@ -104,18 +104,26 @@ impl Fields {
         let bins = self.power.shifts.len();
         assert_eq!(latents.len(), bins * n * n, "one latent per pixel and bin");
         assert_eq!(maps.len(), latents.len(), "as many pixels as latents");
-        let FieldSpace { fourier, scratch, latents: latent_modes, mixed } = space;
+        self.mix(latents, space);
+        let FieldSpace { fourier, scratch, mixed, .. } = space;
         let half = fourier.half_len();
-        for (map, modes) in latents.chunks_exact(n * n).zip(latent_modes.chunks_exact_mut(half)) {
-            fourier.forward(map, modes, scratch);
-        }
-        self.mixing.apply(&self.modes, false, latent_modes, mixed);
         for (bin, (map, modes)) in
             maps.chunks_exact_mut(n * n).zip(mixed.chunks_exact_mut(half)).enumerate()
         {
             fourier.inverse(modes, map, scratch);
             self.local_transform(bin).apply(self.survey.field_variance, map);
         }
+    }
+
+    /// Fills the half planes of the space: modes of the latents, and of the Gaussian fields.
+    pub(crate) fn mix<T: Pixel>(&self, latents: &[T], space: &mut FieldSpace<T>) {
+        let n = self.modes.npix();
+        let FieldSpace { fourier, scratch, latents: latent_modes, mixed } = space;
+        let half = fourier.half_len();
+        for (map, modes) in latents.chunks_exact(n * n).zip(latent_modes.chunks_exact_mut(half)) {
+            fourier.forward(map, modes, scratch);
+        }
+        self.mixing.apply(&self.modes, false, latent_modes, mixed);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::pixel::Pixel;
 use crate::redshift::Sources;
 use crate::shift_table::ShiftTable;
 use crate::spaces::{MapSpace, Spaces};
-use crate::survey::{ShiftConfig, Survey};
+use crate::survey::{Mixing, ShiftConfig, Survey};
 use crate::theory::Theory;
 
 /// Simulates the maps of one survey; everything that does not depend on the cosmology is prepared
@@ -80,6 +80,17 @@ impl Simulator {
             shift_table,
             spaces: Arc::default(),
         })
+    }
+
+    /// The same simulator with another mixing of the latents: other maps for the same latents, of
+    /// the same law.
+    #[must_use]
+    pub fn with_mixing(&self, mixing: Mixing) -> Self {
+        let mut other = self.clone();
+        other.survey.mixing = mixing;
+        // Work spaces hold mixing matrices.
+        other.spaces = Arc::default();
+        other
     }
 
     /// The survey.
@@ -168,7 +179,8 @@ impl Simulator {
     /// One set of maps `[bin][y][x]`, with shape noise if `noise`.
     ///
     /// Latents and noise depend on `(seed, index)` alone: the same maps whatever the number of
-    /// threads, and the same latents with and without noise.
+    /// threads, and the same latents with and without noise. The latents `[bin][y][x]` are the
+    /// first numbers of [`Randomness::new`]`(seed, index)`.
     ///
     /// # Errors
     /// As [`Simulator::fields`].

@@ -10,17 +10,24 @@ use crate::mixing::MixingBars;
 use crate::pixel::Pixel;
 use crate::pool::Pool;
 use crate::simulator::Simulator;
+use crate::whitening::WhitenedSpace;
 
 /// The pools of one simulator.
 pub struct Spaces {
     single: Pool<MapSpace<f32>>,
     double: Pool<MapSpace<f64>>,
     pub(crate) gradients: Pool<GradientSpace>,
+    pub(crate) whitened: Pool<WhitenedSpace>,
 }
 
 impl Default for Spaces {
     fn default() -> Self {
-        Self { single: Pool::new(), double: Pool::new(), gradients: Pool::new() }
+        Self {
+            single: Pool::new(),
+            double: Pool::new(),
+            gradients: Pool::new(),
+            whitened: Pool::new(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args, ValueEnum};
-use lognormal_sim::{Cosmology, Simulator};
+use lognormal_sim::{Cosmology, ScoreKind, Simulator};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -47,7 +47,8 @@ pub struct Arguments {
     #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
     noise: bool,
     /// Score to compute: 'conditional' is d log p(map | z, theta) / d theta at the latents z that
-    /// made the map; 'joint' adds the gradient of the log prior
+    /// made the map; 'joint' adds the gradient of the log prior; 'whitened' has the same mean for
+    /// each map as 'conditional' and less noise
     #[arg(long)]
     score: Option<Score>,
     /// Output .npz
@@ -55,13 +56,15 @@ pub struct Arguments {
     out: PathBuf,
 }
 
-/// The two scores of the literature.
+/// The two scores of the literature, and one with less noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ValueEnum)]
 enum Score {
     /// d log p(map, z, theta) / d theta.
     Joint,
     /// d log p(map | z, theta) / d theta.
     Conditional,
+    /// d log p(map, x | theta) / d theta at fixed whitened latents x.
+    Whitened,
 }
 
 /// Values per file of unfinished work.
@@ -143,7 +146,11 @@ fn simulate(
         let maps = simulator.simulate(&cosmology, arguments.seed, index, arguments.noise)?;
         return Ok((maps, [0.0; DIM]));
     };
-    let scored = simulator.simulate_with_score(&cosmology, arguments.seed, index)?;
+    let held_fixed = match kind {
+        Score::Joint | Score::Conditional => ScoreKind::Latents,
+        Score::Whitened => ScoreKind::Whitened,
+    };
+    let scored = simulator.simulate_scored(held_fixed, &cosmology, arguments.seed, index)?;
     let maps = scored.maps.iter().map(|&pixel| pixel as f32).collect();
     let mut score = scored.score;
     if kind == Score::Joint {

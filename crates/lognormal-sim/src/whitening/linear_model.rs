@@ -1,15 +1,14 @@
 //! The linear, Gaussian model of the data: matrices per class of modes, their gradients.
 
-use std::f64::consts::PI;
-
 use crate::error::{Result, all_finite};
 use crate::field_power::FieldPower;
 use crate::lanes::{Lanes, WIDTH};
 use crate::mixing::{
     indefinite_modes, load_symmetric, set_zero, set_zero_lower, store_lower, store_symmetric,
 };
+use crate::mode_density::{Matrices, add_log_density};
 use crate::modes::Modes;
-use crate::small_matrix::{cholesky, cholesky_pullback, pair_index, pairs, solve_lower};
+use crate::small_matrix::{cholesky, cholesky_pullback, pairs, solve_lower};
 
 /// The model at one cosmology, and cotangents of it; used again for the next.
 #[derive(Default)]
@@ -20,6 +19,9 @@ pub(super) struct LinearModel {
     covariance: Vec<Vec<f64>>,
     /// `log N(y; 0, K)` of all modes.
     pub log_density: f64,
+    /// Its cotangents of the power and the shifts.
+    density_power_bar: Vec<Vec<f64>>,
+    density_shifts_bar: Vec<f64>,
     /// Cotangent of the power `[pair][class]`.
     pub power_bar: Vec<Vec<f64>>,
     /// Cotangent of the shifts.
@@ -43,9 +45,9 @@ impl LinearModel {
         let (bins, classes) = (power.shifts.len(), modes.len());
         set_zero_lower(&mut self.root, bins, classes);
         set_zero(&mut self.covariance, bins * (bins + 1) / 2, classes);
-        set_zero(&mut self.power_bar, bins * (bins + 1) / 2, classes);
-        self.shifts_bar.clear();
-        self.shifts_bar.resize(bins, 0.0);
+        set_zero(&mut self.density_power_bar, bins * (bins + 1) / 2, classes);
+        self.density_shifts_bar.clear();
+        self.density_shifts_bar.resize(bins, 0.0);
         let mut total = Lanes::ZERO;
         let mut c = vec![Lanes::ZERO; bins * bins];
         let (mut k, mut work) = (c.clone(), Matrices::new(bins));
@@ -56,7 +58,7 @@ impl LinearModel {
             data_covariance(power, noise, &c, &mut k);
             cholesky(&mut k, bins);
             total += self.spectra_term(power, map_power, start, count, &c, &k, &mut work);
-            self.posterior(power, start, &mut c, &k, &mut work.first);
+            self.posterior(power, start, &mut c, &k, &mut work.inverse);
         }
         // The zero mode has no power: it was treated as a mode of zero covariance.
         for row in self.root.iter_mut().chain(&mut self.covariance) {
@@ -120,39 +122,25 @@ impl LinearModel {
         work: &mut Matrices,
     ) -> Lanes {
         let bins = power.shifts.len();
-        let Matrices { first: inverse, second: d, third: bar, product } = work;
-        let mut total = Lanes::ZERO;
-        for i in 0..bins {
-            for j in 0..bins {
-                let values = &map_power[pair_index(i, j, bins)][start..];
-                d[i * bins + j] = Lanes::load(values, 0.0);
-                inverse[i * bins + j] = Lanes::splat(if i == j { 1.0 } else { 0.0 });
-            }
-            let log_pivot = k[i * bins + i].ln() + Lanes::splat(0.5 * (2.0 * PI).ln());
-            total -= count * log_pivot;
-        }
-        // K^-1 = B^-T B^-1 and K^-1 D K^-1, from B^-1.
-        solve_lower(k, inverse, bins, bins);
-        symmetric_square(inverse, product, bins);
-        sandwich(inverse, d, bins, product, bar);
-        for i in 0..bins {
-            for j in 0..bins {
-                let at = i * bins + j;
-                total -= inverse[at] * d[at] * 0.5;
-                bar[at] = (bar[at] - inverse[at] * count) * 0.5;
-            }
-        }
+        let total = add_log_density(map_power, start, count, k, work);
+        let bar = &mut work.bar;
         let present = count.map(f64::signum);
         for i in 0..bins {
             for j in 0..bins {
                 let at = i * bins + j;
                 let share = bar[at] * c[at] * present;
-                self.shifts_bar[i] += 2.0 * power.shifts[j] * share.sum();
+                self.density_shifts_bar[i] += 2.0 * power.shifts[j] * share.sum();
                 bar[at] = bar[at] * (power.shifts[i] * power.shifts[j]);
             }
         }
-        store_symmetric(bar, start, bins, &mut self.power_bar);
+        store_symmetric(bar, start, bins, &mut self.density_power_bar);
         total
+    }
+
+    /// Starts the cotangents of an evaluation: those of `log N(y; 0, K)`.
+    pub(super) fn start_gradient(&mut self) {
+        self.power_bar.clone_from(&self.density_power_bar);
+        self.shifts_bar.clone_from(&self.density_shifts_bar);
     }
 
     /// Adds what comes through `P`: from cotangents of `P` to those of `C` and the shifts, through
@@ -219,21 +207,6 @@ impl LinearModel {
     }
 }
 
-/// Work space for matrices of eight classes.
-struct Matrices {
-    first: Vec<Lanes>,
-    second: Vec<Lanes>,
-    third: Vec<Lanes>,
-    product: Vec<Lanes>,
-}
-
-impl Matrices {
-    fn new(bins: usize) -> Self {
-        let zero = vec![Lanes::ZERO; bins * bins];
-        Self { first: zero.clone(), second: zero.clone(), third: zero.clone(), product: zero }
-    }
-}
-
 /// `K = N + Lambda C Lambda`.
 fn data_covariance(power: &FieldPower, noise: &[f64], c: &[Lanes], k: &mut [Lanes]) {
     let bins = power.shifts.len();
@@ -244,43 +217,6 @@ fn data_covariance(power: &FieldPower, noise: &[f64], c: &[Lanes], k: &mut [Lane
                 sum += Lanes::splat(noise[i]);
             }
             k[i * bins + j] = sum;
-        }
-    }
-}
-
-/// `A := A^T A` for lower triangular `A`.
-fn symmetric_square(a: &mut [Lanes], lower: &mut [Lanes], n: usize) {
-    lower.copy_from_slice(a);
-    for i in 0..n {
-        for j in 0..=i {
-            let mut sum = Lanes::ZERO;
-            for k in i..n {
-                sum += lower[k * n + i] * lower[k * n + j];
-            }
-            a[i * n + j] = sum;
-            a[j * n + i] = sum;
-        }
-    }
-}
-
-/// `out = A D A` for symmetric matrices.
-fn sandwich(a: &[Lanes], d: &[Lanes], n: usize, half: &mut [Lanes], out: &mut [Lanes]) {
-    for i in 0..n {
-        for j in 0..n {
-            let mut sum = Lanes::ZERO;
-            for k in 0..n {
-                sum += a[i * n + k] * d[k * n + j];
-            }
-            half[i * n + j] = sum;
-        }
-    }
-    for i in 0..n {
-        for j in 0..n {
-            let mut sum = Lanes::ZERO;
-            for k in 0..n {
-                sum += half[i * n + k] * a[k * n + j];
-            }
-            out[i * n + j] = sum;
         }
     }
 }
