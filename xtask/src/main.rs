@@ -20,6 +20,7 @@ mod report;
 mod sampling;
 mod study;
 mod tidy;
+mod trial;
 
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::files::{read_json, require_writable_folder};
-use crate::{compression, gradients, lensing};
+use crate::{compression, gradients, inference, lensing};
 
 /// Arguments of `report`.
 #[derive(Args)]
@@ -40,6 +40,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(compression::NAME) => {
             let inputs = serde_json::from_value(inputs).with_context(damaged)?;
             compression::write_report(folder, &inputs)?
+        }
+        Some(inference::NAME) => {
+            let inputs = serde_json::from_value(inputs).with_context(damaged)?;
+            inference::write_report(folder, &inputs)?
         }
         Some(other) => bail!("{}: unknown study '{other}'", path.display()),
         None => {
