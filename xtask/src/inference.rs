@@ -24,6 +24,7 @@ mod report;
 mod results;
 mod run;
 mod simulator;
+mod statistics;
 mod story;
 mod tables;
 mod thresholds;

@@ -93,7 +93,11 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         ("benchmark --profile desktop", 1, "laptop"),
         ("benchmark --study astrology", 2, "lensing"),
         ("benchmark --device tpu", 2, "cpu, wgpu or auto"),
-        ("benchmark --device wgpu", 1, "--study compression"),
+        ("benchmark --device wgpu", 1, "--study compression or --study inference"),
+        ("benchmark --study gradients --device wgpu", 1, "--study compression"),
+        ("benchmark --profile tiny.toml", 1, "without --study the profile is smoke"),
+        ("benchmark --shard 0/2", 1, "give --study"),
+        ("benchmark --study inference --profile desktop", 1, "laptop"),
         ("benchmark --study compression --profile desktop", 1, "laptop"),
         ("benchmark --shard 2/2", 2, "numbered from 0"),
         ("benchmark --shard 0/2 --fresh", 2, "--fresh"),
@@ -265,6 +269,7 @@ fn an_output_folder_that_cannot_be_written_is_refused_at_once() {
     let ramp: Vec<f64> = (0..5 * 256).map(|i| f64::from(i) * 1e-5).collect();
     folder.save("map.npy", &[5, 16, 16], &ramp);
     let commands = [
+        "benchmark --study lensing --profile paper --out file/results",
         "benchmark --profile paper --out file/results",
         "simulate --params fiducial --count 100000 --out file/a.npz",
         "spectra --params fiducial --ell 10 --out file/a.npz",
@@ -363,16 +368,17 @@ fn kill_until_done(folder: &Folder, words: &str) -> usize {
 fn a_killed_study_continues_to_the_same_result() {
     let folder = Folder::new();
     fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
-    folder.succeeds("benchmark --profile tiny.toml --out whole");
+    folder.succeeds("benchmark --study lensing --profile tiny.toml --out whole");
     let whole = samples(&folder.path("whole"));
     assert_eq!(whole.len(), 2);
     assert!(folder.path("whole/report.html").exists());
 
-    let kills = kill_until_done(&folder, "benchmark --profile tiny.toml --out killed");
+    let kills =
+        kill_until_done(&folder, "benchmark --study lensing --profile tiny.toml --out killed");
     assert!(kills > 0, "the study was too quick to be killed");
     assert!(samples(&folder.path("killed")) == whole, "another result after {kills} kills");
 
-    let message = folder.succeeds("benchmark --profile tiny.toml --out whole");
+    let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out whole");
     assert!(message.contains("5 of 5 tasks found done"), "{message}");
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
@@ -390,25 +396,28 @@ fn shards_make_the_study_that_one_run_makes() {
     let folder = Folder::new();
     fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
     let status = |words: &str| {
-        let output = folder.run(&format!("benchmark --profile tiny.toml {words} --status"));
+        let output =
+            folder.run(&format!("benchmark --study lensing --profile tiny.toml {words} --status"));
         assert!(output.status.success());
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let nothing = status("--out parts");
     assert!(nothing.contains("missing") && nothing.contains("observation"), "{nothing}");
     assert!(!folder.path("parts").exists(), "looking writes nothing");
-    let message = folder.succeeds("benchmark --profile tiny.toml --out parts --shard 1/2");
+    let message =
+        folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts --shard 1/2");
     assert!(message.contains("1 are missing: power-spectrum"), "{message}");
     let half = status("--out parts");
     assert!(half.contains("s  full-field") && half.contains("missing  "), "{half}");
-    let message = folder.succeeds("benchmark --profile tiny.toml --out parts --shard 0/2");
+    let message =
+        folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts --shard 0/2");
     assert!(message.contains("All long tasks are done"), "{message}");
     assert!(!folder.path("parts/report.html").exists());
-    let message = folder.succeeds("benchmark --profile tiny.toml --out parts");
+    let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts");
     assert!(message.contains("4 of 5 tasks found done"), "{message}");
     assert!(folder.path("parts/report.html").exists());
     assert!(status("--out parts").contains("all tasks are done"));
-    folder.succeeds("benchmark --profile tiny.toml");
+    folder.succeeds("benchmark --study lensing --profile tiny.toml");
     assert!(samples(&folder.path("results/lensing-tiny")) == samples(&folder.path("parts")));
 }
 
@@ -528,6 +537,132 @@ fn the_study_of_compression_is_the_same_in_shards_and_on_one_thread() {
     assert!(named(measured(&folder.path("parts"))) == whole, "shards give other numbers");
     let message = folder.succeeds(&format!("{words} parts"));
     assert!(message.contains("25 of 26 tasks found done"), "{message}");
+}
+
+/// A profile of the study of inference methods, of a few seconds: every kind of cell once.
+fn tiny_inference() -> String {
+    let training = "training = { max_steps = 12, batch = 10, evaluate_every = 3 }";
+    let flow = "flow = { family = 'affine', layers = 2, hidden = [8] }";
+    let score = "score = { weight = 1e-5, units = 'parameters' }";
+    let method = |name: &str, words: &str, learn: &str, settings: &str| {
+        format!(
+            "[[method]]\nname = '{name}'\nsimulations = [50]\n{words}\n\
+             [method.learn.{learn}]\n{settings}\nfit = {{ {training} }}\n"
+        )
+    };
+    let once = "group = 'methods'\nruns = 2";
+    let rounds = "group = 'methods'\nruns = 1\nrounds = 5";
+    let scores = "group = 'scores'\nruns = 1";
+    let with = |kind: &str| format!("{scores}\nscore = '{kind}'");
+    let scored = format!("{flow}\n{score}");
+    let ratio = "ratio = { hidden = [8] }\nothers = 4";
+    let methods = [
+        method("NPE", once, "npe", flow),
+        method("SNPE", rounds, "npe", flow),
+        method("NLE", once, "nle", flow),
+        method("SNLE", rounds, "nle", flow),
+        method("NRE", once, "nre", ratio),
+        method("SNRE", rounds, "nre", ratio),
+        method("FMPE", once, "fmpe", "field = { hidden = [8], tolerance = 0.1 }"),
+        method("NLE affine", scores, "nle", flow),
+        method("NLE affine, conditional", &with("conditional"), "nle", &scored),
+        method("NLE affine, marginal", &with("marginal"), "nle", &scored),
+        method("NPE, more", "group = 'ours'\nruns = 1", "npe", flow),
+    ];
+    let chains = |name: &str, draws: usize| {
+        format!("[explicit.{name}]\nchains = 2\nwarmup = 15\ndraws = {draws}\nmax_depth = 3\n")
+    };
+    let sampling = "prior_draws = 400\npoints = 60\nchains = 6\nwarmup = 8\nmax_depth = 3\n";
+    format!(
+        "name = 'tiny'\nsurvey = 'lsst_y10'\nprior = 'lsst_y10'\nnpix = 16\nthresholds = [0.6]\n\
+         [explicit]\nlengths = 2\n{}{}{}\
+         [compressor]\nloss = {{ vmim = {{ family = 'affine', layers = 2, hidden = [8] }} }}\n\
+         [compressor.network.res_net]\nstem = {{ width = 8, kernel = 3, stride = 2, pool = false }}\n\
+         stages = [{{ blocks = 1, width = 8 }}]\n\
+         [compressor.training]\nbatch = 16\nexamples = 64\nvalidation = 16\nsteps = 12\n\
+         evaluate_every = 4\n\
+         [marginal]\nsimulations = 60\n\
+         network = {{ hidden = [8], fit = {{ training = {{ max_steps = 10, batch = 20 }} }} }}\n\
+         [sampling]\n{sampling}[proposals]\n{sampling}\
+         [c2st]\ndraws = 40\n\
+         [c2st.classifier]\nrepetitions = 1\nnull_repetitions = 0\nmax_epochs = 10\n{}",
+        chains("reference", 40),
+        chains("ours", 20),
+        chains("published", 10),
+        methods.concat()
+    )
+}
+
+#[test]
+fn the_study_of_inference_gives_the_same_table_again_in_shards_and_on_one_thread() {
+    let folder = Folder::new();
+    fs::write(folder.path("tiny.toml"), tiny_inference()).expect("the folder is writable");
+    let words = "benchmark --study inference --profile tiny.toml --out";
+    folder.succeeds(&format!("{words} whole"));
+    let read = |file: &str| fs::read_to_string(folder.path(file)).expect("it was written");
+    let (results, page) = (read("whole/results.json"), read("whole/report.html"));
+    let table: serde_json::Value = serde_json::from_str(&results).expect("it is JSON");
+    let cells = table["cells"].as_array().expect("cells");
+    assert_eq!(cells.len(), 11 + 4);
+    for cell in cells {
+        assert_eq!(cell["count"]["simulations"], cell["simulations"], "{cell}");
+        let scored = cell["method"] == "NLE affine, conditional";
+        let (gradients, failures) = (&cell["count"]["gradients"], &cell["count"]["failures"]);
+        let expected = if scored { 50 - failures.as_u64().expect("a number") } else { 0 };
+        assert_eq!(gradients.as_u64(), Some(expected), "{cell}");
+    }
+    assert_eq!(table["compressor"]["simulations"], 80);
+    assert_eq!(table["marginal"]["count"]["simulations"], 60);
+    for part in ["Question and answer", "Do scores help?", "paper's accounting", "counted and"] {
+        assert!(page.replace("&#39;", "'").contains(part), "{part} is missing");
+    }
+    assert!(!page.contains("NaN"), "a number is missing");
+
+    // Both are drawn again from what is there.
+    fs::remove_file(folder.path("whole/report.html")).expect("it was written");
+    folder.succeeds("report whole");
+    assert!(read("whole/report.html") == page && read("whole/results.json") == results);
+    fs::create_dir(folder.path("all")).expect("the folder is writable");
+    let all = "{ \"study\": \"all\", \"facts\": [], \"entries\": [\
+               { \"study\": \"lensing\", \"folder\": \"../none\", \"state\": { \"failed\": \"no space\" } }, \
+               { \"study\": \"inference\", \"folder\": \"../whole\", \"state\": \"done\" }] }";
+    fs::write(folder.path("all/study.json"), all).expect("the folder is writable");
+    folder.succeeds("report all");
+    let together = read("all/report.html");
+    for part in ["no space", "href=\"../whole/report.html\"", "fewest simulations", "<svg"] {
+        assert!(together.contains(part), "{part} is missing");
+    }
+
+    for shard in ["1/2", "0/2"] {
+        let mut command = folder.command(&format!("{words} parts --shard {shard}"));
+        let output = command.env("RAYON_NUM_THREADS", "1").output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let message = folder.succeeds(&format!("{words} parts"));
+    assert!(message.contains("29 of 29 tasks found done"), "{message}");
+    assert!(read("parts/results.json") == results, "shards give another table");
+}
+
+#[test]
+fn without_a_study_all_are_run_and_failures_stop_no_other() {
+    let folder = Folder::new();
+    let output = folder.run("benchmark --profile smoke --status");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    let studies = ["lensing", "gradients", "compression", "inference"];
+    let places: Vec<Option<usize>> =
+        studies.iter().map(|study| text.find(&format!("{study}-smoke"))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{text}");
+    assert!(!folder.path("results").exists(), "looking writes nothing");
+
+    fs::create_dir(folder.path("out")).expect("the folder is writable");
+    for study in studies {
+        fs::write(folder.path(&format!("out/{study}-smoke")), "in the way").expect("writable");
+    }
+    let (code, message) = folder.fails("benchmark --profile smoke --out out");
+    assert!(code == 1 && message.contains("4 of 4 studies failed"), "{message}");
+    let page = fs::read_to_string(folder.path("out/all-smoke/report.html")).expect("written");
+    assert_eq!(page.matches("This study failed").count(), 4);
 }
 
 #[test]
@@ -663,7 +798,7 @@ fn a_full_disk_is_reported_and_nothing_already_computed_is_lost() {
 
     // The samples fit, the report does not.
     fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
-    let words = "benchmark --profile tiny.toml --out study";
+    let words = "benchmark --study lensing --profile tiny.toml --out study";
     let output = with_files_up_to(100, &folder.command(words));
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");

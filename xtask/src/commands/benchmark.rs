@@ -1,6 +1,6 @@
 //! `benchmark`: a study end to end, or all of them.
 
-mod all;
+pub mod all;
 mod studies;
 
 use std::path::{Path, PathBuf};

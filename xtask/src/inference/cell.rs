@@ -3,15 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use ::compression::NeuralCompressor;
+use ::compression::Compressor;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use flows::training::TrainingReport;
 use lognormal_sim::Simulator as MapSimulator;
 use sbi::rounds::{Rounds, RunPlan};
-use sbi::{
-    Estimator, FitProgress, Fitting, Posterior, SampleProgress, Sampling, fmpe, nle, npe, nre,
-};
+use sbi::{Draws, Estimator, FitProgress, Fitting, SampleProgress, Sampling, fmpe, nle, npe, nre};
 use serde::{Deserialize, Serialize};
 
 use super::counts::Count;
@@ -38,7 +36,7 @@ pub struct Setting<'a> {
     /// Their prior.
     pub prior: &'a Prior,
     /// The network that makes summaries.
-    pub compressor: &'a NeuralCompressor,
+    pub compressor: &'a (dyn Compressor + Sync),
     /// The summary of the observation.
     pub observed: &'a [f64],
     /// The explicit posterior.
@@ -76,7 +74,7 @@ pub struct Measured {
     pub run: usize,
     /// What it has cost, as counted; that of the compressor and of a learnt score come on top.
     pub count: Count,
-    /// Its posterior against the explicit one; none if it could not be sampled.
+    /// Its posterior against the explicit one; none if there is no posterior that can be sampled.
     pub judged: Option<Judged>,
     /// Why there is none.
     pub failure: Option<String>,
@@ -98,18 +96,35 @@ impl Measured {
 
 /// What a cell has learnt.
 struct Learnt {
-    estimator: Estimator,
+    /// Or why there is none.
+    estimator: sbi::Result<Estimator>,
     count: Count,
     /// Reports of all trainings.
     reports: Vec<TrainingReport>,
+}
+
+/// Whether an error says that a method did not get to a posterior, which is a result, and not that
+/// something else is wrong.
+fn is_result(error: &sbi::Error) -> bool {
+    matches!(
+        error,
+        sbi::Error::Leakage { .. }
+            | sbi::Error::NoMass { .. }
+            | sbi::Error::Unreached { .. }
+            | sbi::Error::Budget { .. }
+            | sbi::Error::Stuck { .. }
+            | sbi::Error::Chain(_)
+            | sbi::Error::NotFinite { .. }
+            | sbi::Error::Network(flows::Error::Training { .. })
+    )
 }
 
 impl Setting<'_> {
     /// Learns, draws, judges, and stores draws and measures.
     ///
     /// # Errors
-    /// If a simulation or a training fails, or the folder cannot be written. A posterior that cannot
-    /// be sampled is a result.
+    /// If a simulation fails or the folder cannot be written. A training that goes astray and a
+    /// posterior that cannot be sampled are results.
     pub fn learn(&self, cell: &Cell, workspace: &Workspace) -> Result<()> {
         let Cell { method, simulations, run, .. } = cell;
         let own = format!("{}-{simulations}-{run}", method.name);
@@ -119,15 +134,17 @@ impl Setting<'_> {
             Some(pool) => self.learn_once(cell, &learn, pool, workspace)?,
             None => self.learn_in_rounds(cell, &learn, purpose("simulations"), workspace)?,
         };
-        let posterior = learnt.estimator.posterior(self.observed)?;
-        let (judged, sampling, failure) = match self.draw(&posterior, purpose("draws"))? {
-            Ok((draws, sampling)) => {
+        let drawn = learnt.estimator.and_then(|estimator| self.draw(&estimator, purpose("draws")));
+        let (judged, sampling, failure) = match drawn {
+            Ok(Draws { theta, sampling }) => {
+                let draws: Vec<f64> = theta.iter().copied().collect();
                 let shape = [1, self.judge.count(), DIM];
                 let named = Named::f64("samples", &shape, &draws);
                 write_npz(&workspace.path(SAMPLES), [named])?;
                 (Some(self.judge.judge(&draws, purpose("classifier"))?), Some(sampling), None)
             }
-            Err(failure) => (None, None, Some(failure)),
+            Err(error) if is_result(&error) => (None, None, Some(error.to_string())),
+            Err(error) => return Err(error.into()),
         };
         let members = learn.fit().members;
         let kept = learnt.reports.len().checked_sub(members).and_then(|i| learnt.reports.get(i));
@@ -146,25 +163,11 @@ impl Setting<'_> {
         write_json(&workspace.path(MEASURED), &measured)
     }
 
-    /// Draws `[draw][parameter]` of the posterior, or why there are none.
-    fn draw(
-        &self,
-        posterior: &Posterior,
-        seed: u64,
-    ) -> Result<Result<(Vec<f64>, Sampling), String>> {
+    /// Draws of the posterior of the observation.
+    fn draw(&self, estimator: &Estimator, seed: u64) -> sbi::Result<Draws> {
         let mut observer = |_: &SampleProgress| ControlFlow::Continue(());
-        let settings = &self.profile.sampling;
-        match posterior.sample_with(self.judge.count(), seed, settings, &mut observer) {
-            Ok(drawn) => Ok(Ok((drawn.theta.iter().copied().collect(), drawn.sampling))),
-            Err(
-                error @ (sbi::Error::Leakage { .. }
-                | sbi::Error::NoMass { .. }
-                | sbi::Error::Unreached { .. }
-                | sbi::Error::Budget { .. }
-                | sbi::Error::Stuck { .. }),
-            ) => Ok(Err(error.to_string())),
-            Err(error) => Err(error.into()),
-        }
+        let posterior = estimator.posterior(self.observed)?;
+        posterior.sample_with(self.judge.count(), seed, &self.profile.sampling, &mut observer)
     }
 
     /// Learns from the first simulations of a pool.
@@ -192,12 +195,12 @@ impl Setting<'_> {
         };
         let prior = self.prior.distribution();
         let estimator = match learn {
-            Learn::Npe(settings) => npe(prior, &set, settings, &mut fitting)?,
-            Learn::Nle(settings) => nle(prior, &set, settings, &mut fitting)?,
-            Learn::Nre(settings) => nre(prior, &set, settings, &mut fitting)?,
-            Learn::Fmpe(settings) => fmpe(prior, &set, settings, &mut fitting)?,
+            Learn::Npe(settings) => npe(prior, &set, settings, &mut fitting),
+            Learn::Nle(settings) => nle(prior, &set, settings, &mut fitting),
+            Learn::Nre(settings) => nre(prior, &set, settings, &mut fitting),
+            Learn::Fmpe(settings) => fmpe(prior, &set, settings, &mut fitting),
         };
-        let reports = estimator.reports().to_vec();
+        let reports = estimator.as_ref().map_or(Vec::new(), |found| found.reports().to_vec());
         Ok(Learnt { estimator, count, reports })
     }
 
@@ -230,13 +233,13 @@ impl Setting<'_> {
         let mut fitting =
             Fitting { device: self.device, checkpoints: None, observer: &mut observer };
         let go = &|_| ControlFlow::Continue(());
-        let estimator = rounds.run(&simulator, &plan, go, &mut fitting)?.clone();
+        let estimator = rounds.run(&simulator, &plan, go, &mut fitting).cloned();
         // What the sets record outlives an interruption, after which the simulator counts anew.
         let count: Count =
             rounds.simulations().iter().map(|set| Count::of_calls(set, u64::MAX)).sum();
         let counted = simulator.count();
         ensure!(
-            counted.simulations <= count.simulations,
+            estimator.is_err() || counted.simulations <= count.simulations,
             "the rounds record {count:?}, the simulator has counted {counted:?}"
         );
         let reports = rounds.reports().iter().flat_map(|round| round.training.clone()).collect();

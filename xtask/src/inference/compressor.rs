@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ::compression::{
-    Compressor, FisherSource, MapShape, MapSource, NeuralCompressor, NonFinite, SourceError,
+    Chain, Compressor, FisherSource, MapShape, MapSource, NeuralCompressor, NonFinite, SourceError,
     TrainingSettings,
 };
 use anyhow::Result;
 use burn::tensor::Device;
+use lognormal_sim::Simulator;
 
 use super::counts::Count;
-use super::profile::CompressorProfile;
+use super::profile::{CompressorInput, CompressorProfile};
+use super::statistics::SquareSpectra;
 use crate::arrays::{Named, write_npz};
 use crate::compression::{LensingMaps, WEIGHTS, train};
 use crate::files::write_json;
@@ -68,11 +70,46 @@ impl MapSource for Counted<'_> {
     }
 }
 
+/// The statistics of maps. Those of cosmologies without a map are not finite, like the map.
+struct Statistics<'a> {
+    maps: &'a Counted<'a>,
+    statistics: SquareSpectra,
+}
+
+impl MapSource for Statistics<'_> {
+    fn shape(&self) -> MapShape {
+        MapShape::vector(self.statistics.summary_len())
+    }
+
+    fn parameters_len(&self) -> usize {
+        self.maps.parameters_len()
+    }
+
+    fn pair(&self, index: u64, map: &mut [f32], parameters: &mut [f64]) -> Result<(), SourceError> {
+        let mut whole = vec![0.0; self.maps.shape().numbers()];
+        self.maps.pair(index, &mut whole, parameters)?;
+        if whole.iter().any(|pixel| !pixel.is_finite()) {
+            map.fill(f32::NAN);
+            return Ok(());
+        }
+        // The noise is that of the first pass in all of them.
+        self.maps.renoise(index, 0, &mut whole)?;
+        let statistics = self.statistics.compress(&whole)?;
+        map.iter_mut().zip(statistics).for_each(|(to, from)| *to = from as f32);
+        Ok(())
+    }
+
+    fn symmetric(&self) -> bool {
+        false
+    }
+}
+
 /// Trains the compressor, and counts the simulations that it has seen.
 ///
 /// # Errors
 /// If the maps cannot be made, the training goes astray, or the folder cannot be written.
 pub fn make_compressor(
+    simulator: &Simulator,
     maps: &LensingMaps,
     profile: &CompressorProfile,
     seed: u64,
@@ -90,19 +127,33 @@ pub fn make_compressor(
     write_json(&workspace.path(COUNT), &counted.count())
 }
 
+/// Maps to summaries, for any thread.
+pub type Summaries = Box<dyn Compressor + Send + Sync>;
+
 /// Reads the compressor that [`make_compressor`] left.
 ///
 /// # Errors
-/// If the file is missing or damaged.
-pub fn read_compressor(folder: &Path, device: &Device) -> Result<NeuralCompressor> {
-    Ok(NeuralCompressor::load(&folder.join(WEIGHTS), device)?)
+/// If the file is missing or damaged, or the network does not fit the maps.
+pub fn read_compressor(
+    folder: &Path,
+    simulator: &Simulator,
+    input: CompressorInput,
+    device: &Device,
+) -> Result<Summaries> {
+    let network = NeuralCompressor::load(&folder.join(WEIGHTS), device)?;
+    Ok(match input {
+        CompressorInput::Maps => Box::new(network),
+        CompressorInput::Spectra { bands } => {
+            Box::new(Chain::new(SquareSpectra::new(simulator, bands)?, network)?)
+        }
+    })
 }
 
 /// Compresses the observed map `[bin][y][x]`.
 ///
 /// # Errors
 /// If the compressor does not fit the map, or the folder cannot be written.
-pub fn summarise(compressor: &NeuralCompressor, map: &[f64], workspace: &Workspace) -> Result<()> {
+pub fn summarise(compressor: &dyn Compressor, map: &[f64], workspace: &Workspace) -> Result<()> {
     let single: Vec<f32> = map.iter().map(|pixel| *pixel as f32).collect();
     let summary = compressor.compress(&single)?;
     let named = Named::f64("observed", &[summary.len()], &summary);

@@ -186,8 +186,8 @@ pub fn judge_prefixes(
     Ok(Convergence { recipe, chains, before, points })
 }
 
-/// Effective draws of each parameter of the first draws of all chains; none that is not a number,
-/// and at most as many as there are draws, as chains that have not mixed may seem to have.
+/// Effective draws of each parameter of the first draws of all chains: none where chains have not
+/// moved, and at most as many as there are draws.
 fn effective(draws: &Array, first: usize) -> Result<[f64; DIM]> {
     let length = draws.shape[1] * DIM;
     let mut found = [0.0; DIM];
@@ -198,8 +198,12 @@ fn effective(draws: &Array, first: usize) -> Result<[f64; DIM]> {
             .map(|chain| chain.iter().skip(i).step_by(DIM).take(first).copied().collect())
             .collect();
         let all = (draws.shape[0] * first) as f64;
-        let own = ess_bulk(&chains).with_context(|| format!("parameter {i}"))?;
-        *ess = if own.is_finite() { own.min(all) } else { 0.0 };
+        *ess = match ess_bulk(&chains) {
+            Ok(own) if own.is_finite() => own.min(all),
+            // Chains that have not moved yet.
+            Ok(_) | Err(metrics::Error::Constant { .. }) => 0.0,
+            Err(error) => return Err(error).with_context(|| format!("parameter {i}")),
+        };
     }
     Ok(found)
 }

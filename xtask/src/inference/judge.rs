@@ -16,6 +16,12 @@ use crate::sampling::thinned;
 /// File of the [`Yardsticks`].
 pub const YARDSTICKS: &str = "yardsticks.json";
 
+/// The same yardsticks of the published tests, measured from the released posterior with 10 000 draws
+/// of each side: equal posteriors, and a normal distribution with the right mean and covariance.
+pub const PUBLISHED_NULL: f64 = 0.511;
+/// See [`PUBLISHED_NULL`].
+pub const PUBLISHED_GAUSSIAN: f64 = 0.593;
+
 /// Sets of Gaussian draws that are told from the reference.
 const GAUSSIANS: u64 = 3;
 

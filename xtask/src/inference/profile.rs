@@ -74,12 +74,29 @@ pub struct ExplicitProfile {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompressorProfile {
+    /// What the network sees.
+    #[serde(default)]
+    pub input: CompressorInput,
     /// The network.
     pub network: NetworkConfig,
     /// What it is trained for.
     pub loss: Loss,
     /// Its training.
     pub training: TrainingSettings,
+}
+
+/// What the network that makes summaries sees.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum CompressorInput {
+    /// The maps.
+    #[default]
+    Maps,
+    /// Spectra of the maps and of their filtered squares, in so many multipole bins.
+    Spectra {
+        /// Multipole bins.
+        bands: usize,
+    },
 }
 
 /// The marginal score.
@@ -308,7 +325,11 @@ impl Profile {
         for level in &profile.thresholds {
             ensure!((0.5..1.0).contains(level), "thresholds: {level} is no accuracy");
         }
-        let CompressorProfile { network, loss, training } = &profile.compressor;
+        let CompressorProfile { input, network, loss, training } = &profile.compressor;
+        ensure!(
+            *input != CompressorInput::Spectra { bands: 0 },
+            "compressor.input.spectra.bands must be at least 1"
+        );
         network.validate().context("compressor.network")?;
         loss.validate(DIM).context("compressor.loss")?;
         training.validate().context("compressor.training")?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::claims;
 use super::curves::{Curve, best};
-use super::profile::{Learn, MethodProfile, Profile};
+use super::profile::{Group, Learn, MethodProfile, Profile};
 use super::results::{RESULTS, Results};
 use super::{figures, story, tables};
 use crate::arrays::read_npz;
@@ -82,7 +82,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         .collect();
     let sampled = Sampled::load("full field", &folder.join(&inputs.full_field))?;
     let mut sections = vec![
-        question(&results, &curves),
+        question(&results, &curves, &published),
         Section {
             heading: "Posterior, likelihood or ratio, at once or in rounds?".into(),
             paragraphs: vec![method_words(&inputs.profile)],
@@ -145,13 +145,13 @@ pub fn digest(folder: &Path) -> Result<Section> {
     let results = Results::read(folder, &inputs)?;
     let curves = Curve::all(&inputs.profile, &results.cells, &published);
     let figure = figures::explicit(&results, &curves, &published)?;
-    Ok(Section { figures: vec![figure], ..question(&results, &curves) })
+    Ok(Section { figures: vec![figure], ..question(&results, &curves, &published) })
 }
 
 /// Question, answer, and what the statements are worth.
-fn question(results: &Results, curves: &[Curve]) -> Section {
+fn question(results: &Results, curves: &[Curve], published: &Published) -> Section {
     let mut paragraphs = vec![story::QUESTION.to_owned()];
-    paragraphs.extend(story::answers(results, curves));
+    paragraphs.extend(story::answers(results, curves, published));
     Section {
         heading: "Question and answer".into(),
         paragraphs,
@@ -235,11 +235,22 @@ fn score_words(profile: &Profile) -> String {
             story::grouped(marginal.simulations)
         )
     });
+    let own = profile.method.iter().filter(|method| method.group == Group::Scores);
+    let fixed = own.clone().all(|method| method.learn.fit().training.validation == 0.0);
+    let steps = own.map(|method| method.learn.fit().training.max_steps).max().unwrap_or(0);
+    let training = match fixed {
+        true => format!(
+            " These networks are trained for a fixed number of steps ({}) without validation, as in \
+             the paper (70 000).",
+            story::grouped(steps as u64)
+        ),
+        false => String::new(),
+    };
     format!(
         "With each map the simulator can give the derivative of its log density with respect to the \
          parameters, with the latents held fixed: the conditional score. A term in the loss of NLE \
          asks the flow to have it. Its mean over the latents that lead to the same summary is the \
-         true score of the likelihood, but a single one is mostly noise.{marginal}"
+         true score of the likelihood, but a single one is mostly noise.{marginal}{training}"
     )
 }
 

@@ -12,7 +12,7 @@ use super::compressor::COUNT;
 use super::convergence::{CONVERGENCE, Convergence, Recipe};
 use super::counts::Count;
 use super::curves::Curve;
-use super::judge::{YARDSTICKS, Yardsticks};
+use super::judge::{PUBLISHED_GAUSSIAN, YARDSTICKS, Yardsticks};
 use super::pools::{MARGINAL_REPORT, MarginalReport};
 use super::profile::Profile;
 use super::report::ReportInputs;
@@ -69,7 +69,8 @@ pub struct MethodNeeds {
     pub accounting: Accounting,
     /// For each threshold.
     pub needed: Vec<Needed>,
-    /// The same of the published curve, where there is one.
+    /// The same of the published curve, where there is one; at the level of a normal distribution
+    /// that of the published tests.
     pub published: Option<Vec<Reach>>,
 }
 
@@ -140,6 +141,10 @@ impl Results {
 
     fn needs(&self, seed: u64) -> Result<Vec<MethodNeeds>> {
         let levels = self.levels();
+        // What a normal distribution has depends on the number of draws: the published one has its
+        // own.
+        let gaussian = self.yardsticks.gaussian.mean;
+        let theirs_of = |level: f64| if level == gaussian { PUBLISHED_GAUSSIAN } else { level };
         let published = Published::inference()?;
         let mut all = Vec::new();
         for curve in Curve::all(&self.profile, &self.cells, &published) {
@@ -151,7 +156,10 @@ impl Results {
             };
             let theirs = curve.published.as_ref().map(|theirs| {
                 let numbers: Vec<f64> = theirs.simulations.iter().map(|n| *n as f64).collect();
-                levels.iter().map(|level| reach(&numbers, &theirs.mean, *level)).collect()
+                levels
+                    .iter()
+                    .map(|level| reach(&numbers, &theirs.mean, theirs_of(*level)))
+                    .collect()
             });
             all.push(MethodNeeds {
                 name: curve.name.clone(),
@@ -188,7 +196,7 @@ impl Results {
                     accounting,
                     needed: levels.iter().map(found).collect(),
                     published: known.then(|| {
-                        levels.iter().map(|level| reach(&theirs, &accuracy, *level)).collect()
+                        levels.iter().map(|l| reach(&theirs, &accuracy, theirs_of(*l))).collect()
                     }),
                 });
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::compression::NeuralCompressor;
+use ::compression::Compressor;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::{DeviceChoice, open_device};
@@ -102,14 +102,15 @@ pub fn run(
     let judge = Judge::new(&draws, &profile.c2st)?;
     let judged = setup.judge_chains(&chains, &judge)?;
     let compressor = setup.compressor()?;
-    let network = read_compressor(&compressor.path(""), &device)?;
-    let prepared = setup.prepare(compressor, &network, &observation, &map)?;
+    let input = profile.compressor.input;
+    let network = read_compressor(&compressor.path(""), &simulator, input, &device)?;
+    let prepared = setup.prepare(compressor, network.as_ref(), &observation, &map)?;
     let observed = read_npz(&prepared.summary.path(SUMMARY), "observed")?.data;
     let setting = Setting {
         profile,
         simulator: &simulator,
         prior: &prior,
-        compressor: &network,
+        compressor: network.as_ref(),
         observed: &observed,
         judge: &judge,
         device: &device,
@@ -215,7 +216,7 @@ impl Setup<'_> {
         let config = (simulator.survey(), prior, own, device_name, seed);
         let maps = LensingMaps::new(simulator, prior, seed, "compressor");
         let task = study.plan("compressor", 1, &config, &[], own.training.steps, {
-            move |workspace| make_compressor(&maps, own, seed, device, workspace)
+            move |workspace| make_compressor(simulator, &maps, own, seed, device, workspace)
         })?;
         let outputs = study.run_all("compressor", Crew::SideBySide(1), vec![task])?;
         outputs.into_iter().next().context("the compressor has an output")
@@ -225,14 +226,16 @@ impl Setup<'_> {
     fn prepare(
         &self,
         compressor: Output,
-        network: &NeuralCompressor,
+        network: &(dyn Compressor + Sync),
         observation: &Output,
         map: &[f64],
     ) -> Result<Prepared> {
         let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
-        let summary = study.run("summary", 1, &device_name, &[&compressor, observation], {
-            |workspace| summarise(network, map, workspace)
-        })?;
+        let own = profile.compressor.input;
+        let summary =
+            study.run("summary", 1, &(device_name, own), &[&compressor, observation], {
+                |workspace| summarise(network, map, workspace)
+            })?;
         let mut tasks = Vec::new();
         let mut plan = |name: &str, size: u64, scored: bool| -> Result<()> {
             let own = derive_seed(seed, name);

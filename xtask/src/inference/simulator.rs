@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::compression::{Compressor, NeuralCompressor};
+use ::compression::Compressor;
 use lognormal_sim::{Cosmology, Simulator as MapSimulator};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -30,7 +30,7 @@ pub enum SimulationError {
 /// Maps of a survey, compressed; every call is counted.
 pub struct CompressedMaps<'a> {
     maps: &'a MapSimulator,
-    compressor: &'a NeuralCompressor,
+    compressor: &'a (dyn Compressor + Sync),
     /// Whether simulations have the conditional score of their latents.
     scored: bool,
     simulations: AtomicU64,
@@ -40,13 +40,13 @@ pub struct CompressedMaps<'a> {
 
 impl<'a> CompressedMaps<'a> {
     /// Summaries without scores.
-    pub fn new(maps: &'a MapSimulator, compressor: &'a NeuralCompressor) -> Self {
+    pub fn new(maps: &'a MapSimulator, compressor: &'a (dyn Compressor + Sync)) -> Self {
         let [simulations, gradients, failures] = std::array::from_fn(|_| AtomicU64::new(0));
         Self { maps, compressor, scored: false, simulations, gradients, failures }
     }
 
     /// Summaries with the conditional scores of the maps, `d ln p(map | z, theta) / d theta`.
-    pub fn with_scores(maps: &'a MapSimulator, compressor: &'a NeuralCompressor) -> Self {
+    pub fn with_scores(maps: &'a MapSimulator, compressor: &'a (dyn Compressor + Sync)) -> Self {
         Self { scored: true, ..Self::new(maps, compressor) }
     }
 

@@ -4,15 +4,44 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use super::studies::{Loaded, StudyName};
 use super::{Arguments, conclude};
-use crate::files::{require_writable_folder, write_text};
+use crate::commands::report::STUDY;
+use crate::files::{require_writable_folder, write_json, write_text};
 use crate::machine::machine;
 use crate::report::{Report, Section};
 use crate::study::FileLock;
 
+/// Name of the page in its file.
+pub const NAME: &str = "all";
+
+/// What the page is drawn from; kept as `study.json` beside it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageInputs {
+    /// [`NAME`].
+    study: String,
+    /// What identifies the run.
+    facts: Vec<(String, String)>,
+    /// The studies in their order.
+    entries: Vec<Entry>,
+}
+
+/// A study on the page.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    study: StudyName,
+    /// Its folder, seen from that of the page.
+    folder: PathBuf,
+    state: State,
+}
+
 /// What has become of a study.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum State {
     /// It is finished.
     Done,
@@ -22,8 +51,8 @@ enum State {
     Waiting,
 }
 
-/// Runs every study in its folder below `parent`, and writes one page on all of them after each; a
-/// study that fails stops no other.
+/// Runs every study in its folder below that of the arguments, and writes one page on all of them
+/// after each; a study that fails stops no other.
 ///
 /// # Errors
 /// If a profile makes no sense, the folder cannot be written, or, in the end, if a study failed.
@@ -39,64 +68,69 @@ pub fn run_all(arguments: &Arguments) -> Result<()> {
         .collect::<Result<Vec<_>>>()
         .context("without --study the profile is smoke, laptop or paper")?;
     if arguments.status {
-        for study in &studies {
-            let folder = parent.join(study.folder_name());
-            conclude(arguments, study, &folder)?;
-        }
-        return Ok(());
+        let mut folders = studies.iter().map(|study| (study, parent.join(study.folder_name())));
+        return folders.try_for_each(|(study, folder)| conclude(arguments, study, &folder));
     }
-    let folder = parent.join(format!("all-{}", arguments.profile));
+    let folder = parent.join(format!("{NAME}-{}", arguments.profile));
     require_writable_folder(&folder)?;
     let _lock = FileLock::alone(&folder)?;
-    let mut states: Vec<State> = studies.iter().map(|_| State::Waiting).collect();
-    let mut page = PathBuf::new();
-    for (place, study) in studies.iter().enumerate() {
-        let own = parent.join(study.folder_name());
-        eprintln!("study {} ({} of {})", study.study.name(), place + 1, studies.len());
-        states[place] = match conclude(arguments, study, &own) {
-            Ok(()) => State::Done,
-            Err(error) => {
-                eprintln!("study {} failed: {error:#}", study.study.name());
-                State::Failed(format!("{error:#}"))
-            }
-        };
-        page = write_page(&folder, arguments, &studies, &states)?;
-    }
-    eprintln!("all studies: {}", page.display());
-    let failed: Vec<&str> = studies
-        .iter()
-        .zip(&states)
-        .filter(|(_, state)| matches!(state, State::Failed(_)))
-        .map(|(study, _)| study.study.name())
-        .collect();
-    if !failed.is_empty() {
-        bail!("of {} studies {} failed: {}", studies.len(), failed.len(), failed.join(", "));
-    }
-    Ok(())
-}
-
-/// Writes the page on all studies.
-fn write_page(
-    folder: &Path,
-    arguments: &Arguments,
-    studies: &[Loaded],
-    states: &[State],
-) -> Result<PathBuf> {
-    let sections = studies.iter().zip(states).map(|(study, state)| {
-        section(study.study, &format!("../{}", study.folder_name()), folder, state)
-    });
-    let report = Report {
-        title: "Full-field inference for weak lensing: all studies".into(),
-        subtitle: "Each study's question, its answer from its own results, and its key figure or \
-                   table"
-            .into(),
+    let mut inputs = PageInputs {
+        study: NAME.to_owned(),
         facts: vec![
             ("profile".into(), arguments.profile.clone()),
             ("seed".into(), arguments.seed.to_string()),
             ("version".into(), env!("CARGO_PKG_VERSION").into()),
             ("machine".into(), machine()),
         ],
-        sections: sections.collect(),
+        entries: studies
+            .iter()
+            .map(|study| Entry {
+                study: study.study,
+                folder: Path::new("..").join(study.folder_name()),
+                state: State::Waiting,
+            })
+            .collect(),
+    };
+    for (place, study) in studies.iter().enumerate() {
+        let name = study.study.name();
+        eprintln!("study {name} ({} of {})", place + 1, studies.len());
+        inputs.entries[place].state =
+            match conclude(arguments, study, &parent.join(study.folder_name())) {
+                Ok(()) => State::Done,
+                Err(error) => {
+                    eprintln!("study {name} failed: {error:#}");
+                    State::Failed(format!("{error:#}"))
+                }
+            };
+        write_json(&folder.join(STUDY), &inputs)?;
+        write_page(&folder, &inputs)?;
+    }
+    eprintln!("all studies: {}", folder.join("report.html").display());
+    let failed: Vec<&str> = inputs
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.state, State::Failed(_)))
+        .map(|entry| entry.study.name())
+        .collect();
+    if !failed.is_empty() {
+        bail!("{} of {} studies failed: {}", failed.len(), studies.len(), failed.join(", "));
+    }
+    Ok(())
+}
+
+/// Draws the page on all studies, `report.html` in `folder`.
+///
+/// # Errors
+/// If the page cannot be written.
+pub fn write_page(folder: &Path, inputs: &PageInputs) -> Result<PathBuf> {
+    let report = Report {
+        title: "Full-field inference for weak lensing: all studies".into(),
+        subtitle:
+            "Of each study the question, the answer from its own results, and the key figure \
+                   or table"
+                .into(),
+        facts: inputs.facts.clone(),
+        sections: inputs.entries.iter().map(|entry| section(folder, entry)).collect(),
         references: Vec::new(),
     };
     let path = folder.join("report.html");
@@ -104,17 +138,18 @@ fn write_page(
     Ok(path)
 }
 
-/// A study on the page; `relative` is the path of its folder from the page.
-fn section(study: StudyName, relative: &str, folder: &Path, state: &State) -> Section {
-    let link = Some(("the whole report".to_owned(), format!("{relative}/report.html")));
-    let own = match state {
+/// A study on the page in `folder`.
+fn section(folder: &Path, entry: &Entry) -> Section {
+    let Entry { study, folder: own, state } = entry;
+    let link = Some(("The whole report".to_owned(), format!("{}/report.html", own.display())));
+    let found = match state {
         State::Waiting => {
             Section { paragraphs: vec!["This study has not run yet.".into()], ..Section::default() }
         }
         State::Failed(reason) => {
             Section { warnings: vec![format!("This study failed: {reason}")], ..Section::default() }
         }
-        State::Done => match study.digest(&folder.join(relative)) {
+        State::Done => match study.digest(&folder.join(own)) {
             Ok(digest) => Section { link, ..digest },
             Err(error) => Section {
                 link,
@@ -123,7 +158,7 @@ fn section(study: StudyName, relative: &str, folder: &Path, state: &State) -> Se
             },
         },
     };
-    Section { heading: study.title().into(), ..own }
+    Section { heading: study.title().into(), ..found }
 }
 
 #[cfg(test)]
@@ -133,13 +168,15 @@ mod tests {
     #[test]
     fn a_study_that_failed_is_told_with_its_reason() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let of =
-            |state: &State| section(StudyName::Gradients, "../gradients-x", folder.path(), state);
-        let failed = of(&State::Failed("no space <left>".into()));
+        let of = |state: State| {
+            let (study, own) = (StudyName::Gradients, PathBuf::from("../gradients-x"));
+            section(folder.path(), &Entry { study, folder: own, state })
+        };
+        let failed = of(State::Failed("no space <left>".into()));
         assert!(failed.warnings[0].contains("no space <left>") && failed.link.is_none());
         assert_eq!(failed.heading, StudyName::Gradients.title());
-        assert!(of(&State::Waiting).paragraphs[0].contains("not run yet"));
-        let lost = of(&State::Done);
+        assert!(of(State::Waiting).paragraphs[0].contains("not run yet"));
+        let lost = of(State::Done);
         assert!(lost.warnings[0].contains("study.json") && lost.link.is_some(), "{lost:?}");
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::ValueEnum;
 use flows::DeviceChoice;
+use serde::{Deserialize, Serialize};
 
 use super::Finished;
 use crate::report::Section;
@@ -12,7 +13,8 @@ use crate::study::Study;
 use crate::{compression, gradients, inference, lensing};
 
 /// The studies, in the order in which all of them run.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum StudyName {
     /// Full-field against power-spectrum inference for a simulated observation
     Lensing,
