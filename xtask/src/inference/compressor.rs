@@ -104,7 +104,8 @@ impl MapSource for Statistics<'_> {
     }
 }
 
-/// Trains the compressor, and counts the simulations that it has seen.
+/// Trains the compressor, of maps or of their statistics, and counts the simulations that it has
+/// seen.
 ///
 /// # Errors
 /// If the maps cannot be made, the training goes astray, or the folder cannot be written.
@@ -123,7 +124,15 @@ pub fn make_compressor(
         ..profile.training.clone()
     };
     let counted = Counted { maps, indices: AtomicU64::new(0), failed: Mutex::new(BTreeSet::new()) };
-    train(&counted, &profile.network, &profile.loss, &settings, device, workspace)?;
+    let (network, loss) = (&profile.network, &profile.loss);
+    match profile.input {
+        CompressorInput::Maps => train(&counted, network, loss, &settings, device, workspace)?,
+        CompressorInput::Spectra { bands } => {
+            let statistics = SquareSpectra::new(simulator, bands)?;
+            let source = Statistics { maps: &counted, statistics };
+            train(&source, network, loss, &settings, device, workspace)?;
+        }
+    }
     write_json(&workspace.path(COUNT), &counted.count())
 }
 
