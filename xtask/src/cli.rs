@@ -20,8 +20,9 @@ use crate::sampling::Sampler;
     bin_name = "cargo xtask",
     version,
     after_help = "Start with:\n  \
-        cargo xtask benchmark              an observation, two posteriors, a report (10 minutes)\n  \
-        cargo xtask benchmark --profile smoke    the same, tiny (a minute)\n  \
+        cargo xtask benchmark --study lensing    an observation, two posteriors, a report (10 minutes)\n  \
+        cargo xtask benchmark              the same, then the studies of three papers (two hours)\n  \
+        cargo xtask benchmark --profile smoke    all of them, tiny (ten minutes)\n  \
         cargo xtask test                   all tests\n\n\
         Parameters are omega_c, omega_b, sigma_8, h_0, n_s, w_0, in this order, everywhere.\n\
         Exit codes: 0 done, 1 failed, 2 the command line makes no sense. NO_COLOR is respected."
@@ -35,7 +36,7 @@ pub struct Cli {
 /// What can be asked.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run a study end to end and write its report
+    /// Run all studies, or one, end to end and write their reports
     Benchmark(benchmark::Arguments),
     /// Simulate maps, with their parameters and scores, to an .npz
     Simulate(simulate::Arguments),

@@ -22,5 +22,7 @@ mod tables;
 mod train;
 
 pub use profile::Profile;
-pub use report::{NAME, write_report};
+pub use report::{NAME, digest, write_report};
 pub use run::run;
+pub use source::LensingMaps;
+pub use train::{WEIGHTS, show_steps, train};

@@ -3,7 +3,10 @@
 //! Both use the prior's normal coordinates `u` for the six parameters, in which the prior is
 //! N(0, 1); the full-field posterior continues with the whitened latents. Chains of the full field
 //! start from the power-spectrum posterior of the same map, which also sets their first metric:
-//! nothing of it remains in the result, and no truth is used.
+//! nothing of it remains in the result, and no truth is used. The published recipe, which needs the
+//! truth, is [`LatentPosterior`].
+
+mod latent;
 
 use anyhow::{Context, Result, bail};
 use hmc::{
@@ -13,6 +16,8 @@ use hmc::{
 use lognormal_sim::{Cosmology, PowerSpectrumLikelihood, Randomness, Simulator, WhitenedDensity};
 
 use crate::prior::{DIM, Prior};
+
+pub use latent::{LatentPosterior, published_metric, published_settings, true_position};
 
 /// A simulator error as the sampler sees it.
 #[derive(Debug, thiserror::Error)]

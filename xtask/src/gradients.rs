@@ -22,5 +22,5 @@ mod training;
 
 pub use curves::Runs;
 pub use profile::Profile;
-pub use report::{NAME, write_report};
+pub use report::{NAME, digest, write_report};
 pub use run::run;

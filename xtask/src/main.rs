@@ -21,6 +21,7 @@ mod sampling;
 mod score_noise;
 mod study;
 mod tidy;
+mod trial;
 
 use std::process::ExitCode;
 

@@ -130,7 +130,6 @@ impl Published {
     ///
     /// # Errors
     /// If the file is not of the expected form.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the study of inference methods"))]
     pub fn inference() -> Result<Self> {
         Self::from_toml(INFERENCE).context("data/published/inference.toml")
     }

@@ -188,6 +188,10 @@ pub struct Sampled {
     energy_errors: Vec<Option<f64>>,
     start_gradients: u64,
     gradients: Gradients,
+    /// Gradients of each chain before its first draw.
+    before: Vec<u64>,
+    /// Gradients of each draw, `[chain][draw]`.
+    of_draws: Vec<u64>,
     seconds: f64,
 }
 
@@ -261,7 +265,18 @@ pub fn sample<D: LogDensity + Send>(
         gradients.warmup += own.warmup;
         gradients.sampling += own.sampling;
     }
+    let before = runs.iter().zip(&start_gradients).map(|(run, start)| {
+        let own = run.chain.state().gradients();
+        start + own.initialisation + own.warmup
+    });
+    let of_draws = runs.iter().flat_map(|run| {
+        let per_step = run.chain.state().settings().integrator.gradients_per_step();
+        let draws = run.record.draws.iter().filter(|draw| draw.phase == Phase::Sampling);
+        draws.map(move |draw| u64::from(draw.steps * per_step))
+    });
     Ok(Sampled {
+        before: before.collect(),
+        of_draws: of_draws.collect(),
         samples: runs.iter().flat_map(|run| run.record.values.concat()).collect(),
         names: target.names.iter().map(|name| (*name).to_owned()).collect(),
         step_sizes: runs.iter().map(|run| run.chain.state().step_size()).collect(),

@@ -28,6 +28,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 pub use checkpoint::{load_checkpoint, save_checkpoint};
+pub use lock::FileLock;
 pub use manifest::Manifest;
 pub use seed::derive_seed;
 pub use shard::Shard;
@@ -35,7 +36,6 @@ pub use stage::Crew;
 pub use workspace::Workspace;
 
 use crate::files::{read_json, require_writable_folder, write_json};
-use lock::FileLock;
 use workspace::Steps;
 
 const MANIFEST: &str = "manifest.json";

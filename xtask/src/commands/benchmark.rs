@@ -1,43 +1,52 @@
-//! `benchmark`: a study, end to end.
+//! `benchmark`: a study end to end, or all of them.
+
+pub mod all;
+mod studies;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use flows::DeviceChoice;
 
 use crate::cli::ResumeArguments;
+use crate::device;
 use crate::study::{Seen, Shard, State, Study, Unfinished};
-use crate::{compression, device, gradients, lensing};
+use studies::{Loaded, StudyName};
 
 /// Arguments of `benchmark`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask benchmark                     about ten minutes on two cores\n  \
-    cargo xtask benchmark --profile smoke     a minute, to see that everything works\n  \
-    cargo xtask benchmark --study gradients   another study, twenty minutes on two cores\n  \
-    cargo xtask benchmark --study compression  losses compared, half an hour on two cores\n  \
-    cargo xtask benchmark --profile paper     hours; stop it and go on at will\n  \
-    cargo xtask benchmark --profile paper --shard 0/8    an eighth of the long tasks\n\n\
-    The study lies in results/STUDY-PROFILE: report.html, and every intermediate result under\n\
-    tasks/. A run that was stopped, even killed, continues with the same command. Shards may run at\n\
-    the same time, on machines that share the folder; the command without --shard makes what is\n\
-    missing and writes the report.")]
+    cargo xtask benchmark                     all studies, two hours on two cores; the first report\n  \
+                                              after ten minutes\n  \
+    cargo xtask benchmark --profile smoke     all of them, tiny: ten minutes\n  \
+    cargo xtask benchmark --study lensing     one study: ten minutes on two cores\n  \
+    cargo xtask benchmark --study gradients   twenty minutes\n  \
+    cargo xtask benchmark --study compression    losses compared, half an hour\n  \
+    cargo xtask benchmark --study inference   methods compared, three quarters of an hour\n  \
+    cargo xtask benchmark --study lensing --profile paper     hours; stop it and go on at will\n  \
+    cargo xtask benchmark --study inference --profile paper --shard 0/8    an eighth of the long tasks\n\n\
+    A study lies in results/STUDY-PROFILE: report.html, and every intermediate result under tasks/;\n\
+    the page on all studies is results/all-PROFILE/report.html. A run that was stopped, even killed,\n\
+    continues with the same command. Shards may run at the same time, on machines that share the\n\
+    folder; the command without --shard makes what is missing and writes the report.")]
 pub struct Arguments {
-    /// What to study
-    #[arg(long, value_enum, default_value = "lensing")]
-    study: StudyName,
-    /// Size: smoke, laptop, paper or the path of a TOML file
+    /// What to study [default: all studies, one after the other]
+    #[arg(long, value_enum)]
+    study: Option<StudyName>,
+    /// Size: smoke, laptop, paper or, of one study, the path of a TOML file
     #[arg(long, default_value = "laptop", value_name = "NAME|FILE")]
     profile: String,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder of the study (default: results/STUDY-PROFILE)
+    /// Folder of the study (default: results/STUDY-PROFILE); without --study the folder of the
+    /// folders of all studies (default: results)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Device of the networks of --study compression: cpu, wgpu, or auto for a GPU if there is one
+    /// Device of the networks of --study compression and --study inference: cpu, wgpu, or auto for a
+    /// GPU if there is one
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: DeviceChoice,
     /// Make only part I (from 0) of N of the long tasks, and no report
@@ -48,17 +57,6 @@ pub struct Arguments {
     status: bool,
     #[command(flatten)]
     resume: ResumeArguments,
-}
-
-/// The studies.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum StudyName {
-    /// Full-field against power-spectrum inference for a simulated observation
-    Lensing,
-    /// Learning with the scores of the simulator: two moons and Lotka-Volterra (arXiv:2207.05636)
-    Gradients,
-    /// Networks that compress maps, trained with five losses (arXiv:2407.10877)
-    Compression,
 }
 
 /// What a study that ran to the end leaves.
@@ -76,79 +74,54 @@ pub struct Finished {
 /// # Errors
 /// If the profile makes no sense, a task fails, or the folder cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let begun = Instant::now();
     ensure!(
-        arguments.study == StudyName::Compression || arguments.device == DeviceChoice::Cpu,
-        "--device has no use without --study compression: the other studies run on the processor"
+        arguments.device == DeviceChoice::Cpu
+            || arguments.study.is_some_and(StudyName::uses_device),
+        "--device has no use without --study compression or --study inference: the other studies \
+         run on the processor"
     );
-    match arguments.study {
-        StudyName::Lensing => {
-            let profile = lensing::Profile::load(&arguments.profile)?;
-            let (folder, study) = arguments.open(&profile.name)?;
-            let ending = lensing::run(&study, &folder, &profile, arguments.seed);
-            arguments.conclude(&folder, &study, ending, begun)
-        }
-        StudyName::Gradients => {
-            let profile = gradients::Profile::load(&arguments.profile)?;
-            let (folder, study) = arguments.open(&profile.name)?;
-            let ending = gradients::run(&study, &folder, &profile, arguments.seed);
-            arguments.conclude(&folder, &study, ending, begun)
-        }
-        StudyName::Compression => {
-            let profile = compression::Profile::load(&arguments.profile)?;
-            device::require_program(arguments.device)?;
-            let (folder, study) = arguments.open(&profile.name)?;
-            let (choice, seed) = (arguments.device, arguments.seed);
-            let ending = compression::run(&study, &folder, &profile, choice, seed);
-            arguments.conclude(&folder, &study, ending, begun)
-        }
+    let Some(study) = arguments.study else { return all::run_all(arguments) };
+    let study = Loaded::new(study, &arguments.profile)?;
+    if !arguments.status {
+        device::require_program(arguments.device)?;
     }
+    let folder =
+        arguments.out.clone().unwrap_or_else(|| Path::new("results").join(study.folder_name()));
+    conclude(arguments, &study, &folder)
 }
 
-impl Arguments {
-    /// The folder of the study, opened as the arguments ask.
-    fn open(&self, profile: &str) -> Result<(PathBuf, Study)> {
-        let study = self.study.to_possible_value();
-        let study = study.as_ref().map_or("study", |value| value.get_name());
-        let folder = self
-            .out
-            .clone()
-            .unwrap_or_else(|| Path::new("results").join(format!("{study}-{profile}")));
-        let study = match self.shard {
-            _ if self.status => Study::look_into(&folder),
-            Some(shard) => Study::open_shard(&folder, shard)?,
-            None => Study::open(&folder, self.resume.fresh)?,
+/// Runs a study in its folder, as the arguments ask, and says what there is now.
+fn conclude(arguments: &Arguments, loaded: &Loaded, folder: &Path) -> Result<()> {
+    let begun = Instant::now();
+    let study = open(arguments, folder)?;
+    let ending = loaded.run(&study, folder, arguments.device, arguments.seed);
+    let seen = study.seen();
+    if arguments.status {
+        let finished = match ending {
+            Ok(_) => true,
+            Err(error) if error.is::<Unfinished>() => false,
+            Err(error) => return Err(error),
         };
-        Ok((folder, study))
+        print!("{}", listing(folder, &seen, finished));
+    } else if let Some(Finished { report, tasks, reused }) = ending? {
+        eprintln!(
+            "report: {} ({:.0} s, {reused} of {tasks} tasks found done)",
+            report.display(),
+            begun.elapsed().as_secs_f64()
+        );
+    } else if let Some(shard) = arguments.shard {
+        eprintln!("shard {shard} is done. {}", what_is_missing(&seen));
     }
+    Ok(())
+}
 
-    /// Says what there is now.
-    fn conclude(
-        &self,
-        folder: &Path,
-        study: &Study,
-        ending: Result<Option<Finished>>,
-        begun: Instant,
-    ) -> Result<()> {
-        let seen = study.seen();
-        if self.status {
-            let finished = match ending {
-                Ok(_) => true,
-                Err(error) if error.is::<Unfinished>() => false,
-                Err(error) => return Err(error),
-            };
-            print!("{}", listing(folder, &seen, finished));
-        } else if let Some(Finished { report, tasks, reused }) = ending? {
-            eprintln!(
-                "report: {} ({:.0} s, {reused} of {tasks} tasks found done)",
-                report.display(),
-                begun.elapsed().as_secs_f64()
-            );
-        } else if let Some(shard) = self.shard {
-            eprintln!("shard {shard} is done. {}", what_is_missing(&seen));
-        }
-        Ok(())
-    }
+/// The folder of a study, opened as the arguments ask.
+fn open(arguments: &Arguments, folder: &Path) -> Result<Study> {
+    Ok(match arguments.shard {
+        _ if arguments.status => Study::look_into(folder),
+        Some(shard) => Study::open_shard(folder, shard)?,
+        None => Study::open(folder, arguments.resume.fresh)?,
+    })
 }
 
 /// The tasks of a study, a line each.

@@ -1,4 +1,4 @@
-//! `report`: draws the page of a finished study or posterior again.
+//! `report`: draws the page of a finished study, of all studies or of a posterior again.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,15 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
+use super::benchmark::all;
 use crate::files::{read_json, require_writable_folder};
-use crate::{compression, gradients, lensing};
+use crate::{compression, gradients, inference, lensing};
 
 /// Arguments of `report`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  cargo xtask report results/laptop")]
+#[command(after_help = "Example:\n  cargo xtask report results/lensing-laptop")]
 pub struct Arguments {
-    /// Folder of the study
+    /// Folder of the study, or of the page on all studies
     folder: PathBuf,
 }
 
@@ -40,6 +41,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(compression::NAME) => {
             let inputs = serde_json::from_value(inputs).with_context(damaged)?;
             compression::write_report(folder, &inputs)?
+        }
+        Some(inference::NAME) => {
+            let inputs = serde_json::from_value(inputs).with_context(damaged)?;
+            inference::write_report(folder, &inputs)?
+        }
+        Some(all::NAME) => {
+            let inputs = serde_json::from_value(inputs).with_context(damaged)?;
+            all::write_page(folder, &inputs)?
         }
         Some(other) => bail!("{}: unknown study '{other}'", path.display()),
         None => {

@@ -9,8 +9,8 @@ use sbi::tasks;
 
 use crate::cli::ResumeArguments;
 use crate::device;
-use crate::inference::{FlowFamily, Inference, Method, Observation, Settings};
 use crate::study::Study;
+use crate::trial::{FlowFamily, Inference, Method, Observation, Settings};
 
 /// Arguments of `task`.
 #[derive(Args)]

@@ -15,6 +15,7 @@ use super::profile::Profile;
 use super::run::BASELINES;
 use super::{story, tables};
 use crate::arrays::read_npz;
+use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
 use crate::plot::corner::{Parameter, Posterior};
 use crate::plot::markup::parameter_label;
@@ -77,11 +78,7 @@ pub struct MethodInputs {
 /// # Errors
 /// If a result is missing or damaged, or the page cannot be written.
 pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
-    let groups = inputs
-        .methods
-        .iter()
-        .map(|method| Group::read(folder, method))
-        .collect::<Result<Vec<_>>>()?;
+    let groups = read_groups(folder, inputs)?;
     let baselines: Baselines = read_json(&folder.join(&inputs.baselines).join(BASELINES))?;
     let calibration: Calibration = read_json(&folder.join(&inputs.calibration).join(CALIBRATION))?;
     let published = PublishedCompression::load()?;
@@ -99,21 +96,8 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         })
         .collect();
     let sampled = Sampled::load("full field", &full_field)?;
-    let mut answers = vec![story::QUESTION.to_owned()];
-    answers.extend(story::answers(&groups, &baselines, &published));
     let sections = vec![
-        Section {
-            heading: "Question and answer".into(),
-            paragraphs: answers,
-            warnings: story::warnings(&groups, &baselines, effective.unwrap_or(0.0)),
-            figures: vec![overview(&groups, &baselines, &published)?],
-            tables: vec![
-                tables::figures_of_merit(&groups, &baselines),
-                tables::published_ratios(&groups, &baselines, &published),
-                tables::distances(&groups, &baselines),
-            ],
-            ..Section::default()
-        },
+        question(&groups, &baselines, &published, effective)?,
         posterior_section(folder, inputs, &groups, &parameters, &sampled)?,
         calibration.section(&name(&calibration.method))?,
         Section {
@@ -139,6 +123,49 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     write_text(&path, &report.html())?;
     write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
     Ok(path)
+}
+
+/// The study in short, from what it left in `folder`.
+///
+/// # Errors
+/// If the study is not finished.
+pub fn digest(folder: &Path) -> Result<Section> {
+    let inputs: ReportInputs = read_json(&folder.join(STUDY))?;
+    let groups = read_groups(folder, &inputs)?;
+    let baselines: Baselines = read_json(&folder.join(&inputs.baselines).join(BASELINES))?;
+    let diagnostics = folder.join(&inputs.full_field).join(DIAGNOSTICS);
+    let effective = slowest(&read_json(&diagnostics)?);
+    let section = question(&groups, &baselines, &PublishedCompression::load()?, effective)?;
+    let tables = section.tables.into_iter().take(1).collect();
+    Ok(Section { tables, ..section })
+}
+
+/// What the methods left.
+fn read_groups(folder: &Path, inputs: &ReportInputs) -> Result<Vec<Group>> {
+    inputs.methods.iter().map(|method| Group::read(folder, method)).collect()
+}
+
+/// Question and answer.
+fn question(
+    groups: &[Group],
+    baselines: &Baselines,
+    published: &PublishedCompression,
+    effective: Option<f64>,
+) -> Result<Section> {
+    let mut paragraphs = vec![story::QUESTION.to_owned()];
+    paragraphs.extend(story::answers(groups, baselines, published));
+    Ok(Section {
+        heading: "Question and answer".into(),
+        paragraphs,
+        warnings: story::warnings(groups, baselines, effective.unwrap_or(0.0)),
+        figures: vec![overview(groups, baselines, published)?],
+        tables: vec![
+            tables::figures_of_merit(groups, baselines),
+            tables::published_ratios(groups, baselines, published),
+            tables::distances(groups, baselines),
+        ],
+        ..Section::default()
+    })
 }
 
 /// Effective draws of the slowest parameter, if they are known.

@@ -3,20 +3,19 @@
 use std::path::Path;
 
 use ::compression::{
-    Compressor, Loss, NetworkConfig, NeuralCompressor, SpectrumCompressor, SpectrumConfig,
-    TrainingProgress, TrainingReport, TrainingSettings,
+    Compressor, Loss, MapSource, NetworkConfig, NeuralCompressor, SpectrumCompressor,
+    SpectrumConfig, TrainingProgress, TrainingReport, TrainingSettings,
 };
 use anyhow::Result;
 use burn::tensor::Device;
 use lognormal_sim::Simulator;
 
-use super::source::LensingMaps;
 use crate::files::{read_json, write_json};
 use crate::prior::DIM;
 use crate::study::Workspace;
 
-/// File of the weights.
-const WEIGHTS: &str = "compressor.safetensors";
+/// File of the weights of a network.
+pub const WEIGHTS: &str = "compressor.safetensors";
 /// File of a [`TrainingReport`].
 const TRAINING: &str = "training.json";
 
@@ -39,7 +38,7 @@ pub fn show_steps<'a>(workspace: &'a Workspace<'_>) -> impl FnMut(usize) + 'a {
 /// # Errors
 /// If the maps cannot be made, the training goes astray, or the folder cannot be written.
 pub fn train(
-    maps: &LensingMaps,
+    maps: &dyn MapSource,
     network: &NetworkConfig,
     loss: &Loss,
     settings: &TrainingSettings,

@@ -16,6 +16,7 @@ use super::profile::{Grid, Input, LotkaVolterraProfile, Populations, Profile};
 use super::run::NULL;
 use super::story;
 use crate::arrays::{Array, read_npz};
+use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::plane::{Field, Layer, Plane, planes};
@@ -70,45 +71,17 @@ pub struct Training {
 /// # Errors
 /// If a result is missing or damaged, or the page cannot be written.
 pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
-    let trainings = inputs
-        .trainings
-        .iter()
-        .map(|(path, seconds)| {
-            let folder = folder.join(path);
-            let measured = read_json(&folder.join(MEASURED))?;
-            Ok(Training { measured, folder, seconds: *seconds })
-        })
-        .collect::<Result<Vec<_>>>()?;
     let published = Published::gradients()?;
-    let moons: Vec<Curve> = Curve::all(
-        TASK,
-        inputs.profile.two_moons.method.iter().map(|method| &method.grid),
-        &trainings,
-        &published,
-    );
+    let Read { trainings, moons, problems } = Read::new(folder, inputs, &published)?;
     let null: C2stNull = read_json(&folder.join(&inputs.null).join(NULL))?;
     let mut sections = Vec::new();
-    let mut answers = story::score_answer("Two moons", &moons);
+    sections.push(question(inputs, &trainings, &moons, &problems));
     let mut bodies = vec![moons_section(inputs, &trainings, &moons, &null)?];
-    for (profile, own) in inputs.profile.lotka_volterra.iter().zip(&inputs.problems) {
-        let task = profile.populations.task();
-        let grids = profile.method.iter().map(|method| &method.grid);
-        let curves = Curve::all(task, grids, &trainings, &published);
-        let heading = heading(profile.populations);
-        answers.extend(story::score_answer(heading, &curves));
-        answers.extend(story::data_answer(heading, &curves));
-        bodies.push(problem_section(folder, profile, own, &trainings, &curves)?);
+    for ((profile, own), curves) in
+        inputs.profile.lotka_volterra.iter().zip(&inputs.problems).zip(&problems)
+    {
+        bodies.push(problem_section(folder, profile, own, &trainings, curves)?);
     }
-    let draws: Vec<usize> = [inputs.profile.two_moons.draws]
-        .into_iter()
-        .chain(inputs.profile.lotka_volterra.iter().map(|problem| problem.draws))
-        .collect();
-    sections.push(Section {
-        heading: "Question and answer".into(),
-        paragraphs: [story::QUESTION.to_owned()].into_iter().chain(answers).collect(),
-        warnings: story::warnings(&trainings, &draws),
-        ..Section::default()
-    });
     sections.extend(bodies);
     sections.push(cost_section(inputs, &trainings));
     let keys = [
@@ -136,6 +109,75 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     write_text(&path, &report.html())?;
     write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
     Ok(path)
+}
+
+/// What the trainings left.
+struct Read {
+    trainings: Vec<Training>,
+    /// The curves of two moons.
+    moons: Vec<Curve>,
+    /// Those of each Lotka-Volterra problem.
+    problems: Vec<Vec<Curve>>,
+}
+
+impl Read {
+    fn new(folder: &Path, inputs: &ReportInputs, published: &Published) -> Result<Self> {
+        let trainings = inputs
+            .trainings
+            .iter()
+            .map(|(path, seconds)| {
+                let folder = folder.join(path);
+                let measured = read_json(&folder.join(MEASURED))?;
+                Ok(Training { measured, folder, seconds: *seconds })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let moons = inputs.profile.two_moons.method.iter().map(|method| &method.grid);
+        let moons = Curve::all(TASK, moons, &trainings, published);
+        let problems = inputs.profile.lotka_volterra.iter().map(|profile| {
+            let grids = profile.method.iter().map(|method| &method.grid);
+            Curve::all(profile.populations.task(), grids, &trainings, published)
+        });
+        let problems = problems.collect();
+        Ok(Self { trainings, moons, problems })
+    }
+}
+
+/// The study in short, from what it left in `folder`.
+///
+/// # Errors
+/// If the study is not finished.
+pub fn digest(folder: &Path) -> Result<Section> {
+    let inputs: ReportInputs = read_json(&folder.join(STUDY))?;
+    let Read { trainings, moons, problems } = Read::new(folder, &inputs, &Published::gradients()?)?;
+    let null: C2stNull = read_json(&folder.join(&inputs.null).join(NULL))?;
+    let figures = vec![accuracy_figure("Two moons", &moons, null.mean)?];
+    Ok(Section { figures, ..question(&inputs, &trainings, &moons, &problems) })
+}
+
+/// Question and answer.
+fn question(
+    inputs: &ReportInputs,
+    trainings: &[Training],
+    moons: &[Curve],
+    problems: &[Vec<Curve>],
+) -> Section {
+    let mut paragraphs = vec![story::QUESTION.to_owned()];
+    paragraphs.extend(story::score_answer("Two moons", moons));
+    for (profile, curves) in inputs.profile.lotka_volterra.iter().zip(problems) {
+        let heading = heading(profile.populations);
+        paragraphs.extend(story::score_answer(heading, curves));
+        paragraphs.extend(story::data_answer(heading, curves));
+    }
+    let draws: Vec<usize> = [inputs.profile.two_moons.draws]
+        .into_iter()
+        .chain(inputs.profile.lotka_volterra.iter().map(|problem| problem.draws))
+        .collect();
+    Section {
+        heading: "Question and answer".into(),
+        paragraphs,
+        warnings: story::warnings(trainings, &draws),
+        ..Section::default()
+    }
 }
 
 /// What a Lotka-Volterra problem is called.

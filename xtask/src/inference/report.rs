@@ -1,79 +1,133 @@
-//! The story of an inference in one HTML page.
+//! The study in one HTML page, told from its results alone.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use flows::training::TrainingReport;
-use sbi::prior::Prior;
-use sbi::tasks::Task;
+use sbi::Family;
+use serde::{Deserialize, Serialize};
 
-use super::diagnostics::Diagnostics;
-use crate::arrays::Array;
-use crate::files::write_text;
+use super::claims::claims;
+use super::curves::{Curve, best};
+use super::profile::{CompressorInput, Group, Learn, MethodProfile, Profile};
+use super::results::{RESULTS, Results};
+use super::{figures, story, tables};
+use crate::arrays::read_npz;
+use crate::commands::report::STUDY;
+use crate::files::{read_json, write_json, write_text};
 use crate::plot::corner::{Parameter, Posterior, corner};
-use crate::plot::curves::{Chart, Guide, Look, Quantity, Series, curves};
 use crate::plot::markup::parameter_label;
+use crate::prior::{DIM, Prior};
+use crate::published::Published;
+use crate::report::posterior::Sampled;
 use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
-use crate::report::{Figure, Report, Section, Table};
+use crate::report::{Figure, Report, Section};
+use crate::sampling::SAMPLES;
 
-/// Draws of the posterior and, if it is there, of the reference, both `[draw, parameter]`.
-pub struct Draws<'a> {
-    /// Those of the method.
-    pub own: &'a Array,
-    /// Independent draws that those of the method are worth, if fewer.
-    pub effective: Option<f64>,
-    /// Those of the reference posterior.
-    pub reference: Option<&'a Array>,
+/// Name of the study in its files.
+pub const NAME: &str = "inference";
+
+/// What a gradient costs.
+const GRADIENT: &str = "each one simulation and its adjoint";
+
+/// Where the results lie that a report is drawn from; kept as `study.json` beside it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportInputs {
+    /// Name of the study.
+    pub study: String,
+    /// What was compared.
+    pub profile: Profile,
+    /// The prior.
+    pub prior: Prior,
+    /// Parameters of the observation.
+    pub truth: [f64; DIM],
+    /// Seed of the study.
+    pub seed: u64,
+    /// What identifies the run.
+    pub facts: Vec<(String, String)>,
+    /// Folder of the explicit posterior.
+    pub full_field: PathBuf,
+    /// Folder of the yardsticks.
+    pub yardsticks: PathBuf,
+    /// Folders of the convergence of each recipe.
+    pub convergence: Vec<PathBuf>,
+    /// Folder of the compressor.
+    pub compressor: PathBuf,
+    /// Folder of the learnt score, if there is one.
+    pub marginal: Option<PathBuf>,
+    /// Folder and wall time in seconds of each cell.
+    pub cells: Vec<(PathBuf, f64)>,
 }
 
-/// Writes `report.html` and `references.bib` in `folder`.
+/// Draws `report.html` in `folder`, and writes all numbers beside it; the paths of `inputs` are
+/// relative to it.
 ///
 /// # Errors
-/// If something cannot be drawn, or the folder cannot be written.
-pub fn write(
-    folder: &Path,
-    task: &dyn Task,
-    diagnostics: &Diagnostics,
-    draws: &Draws,
-) -> Result<PathBuf> {
-    let Diagnostics { settings, observation, .. } = diagnostics;
-    let method = settings.method.name().to_uppercase();
-    let mut facts = vec![
-        ("task".to_owned(), task.name().to_owned()),
-        ("method".to_owned(), settings.method.name().to_owned()),
-        ("observation".to_owned(), observation.origin.clone()),
+/// If a result is missing or damaged, or the page cannot be written.
+pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
+    let published = Published::inference()?;
+    let results = Results::read(folder, inputs)?;
+    write_json(&folder.join(RESULTS), &results)?;
+    let curves = Curve::all(&inputs.profile, &results.cells, &published);
+    let parameters: Vec<Parameter> = inputs
+        .prior
+        .bounds()
+        .zip(inputs.truth)
+        .map(|((name, bounds), truth)| Parameter {
+            label: parameter_label(name),
+            bounds,
+            truth: Some(truth),
+        })
+        .collect();
+    let sampled = Sampled::load("full field", &folder.join(&inputs.full_field))?;
+    let mut sections = vec![
+        question(&results, &curves, &published),
+        Section {
+            heading: "Posterior, likelihood or ratio, at once or in rounds?".into(),
+            paragraphs: vec![method_words(&inputs.profile)],
+            figures: figures::methods(&curves, &results.yardsticks)?.into_iter().collect(),
+            ..Section::default()
+        },
+        Section {
+            heading: "Do scores help?".into(),
+            paragraphs: vec![score_words(&inputs.profile)],
+            figures: figures::scores(&curves, &results.yardsticks)?.into_iter().collect(),
+            ..Section::default()
+        },
+        Section {
+            heading: "Explicit against implicit".into(),
+            paragraphs: vec![recipe_words(&inputs.profile)],
+            verdicts: vec![sampled.verdict(GRADIENT)],
+            figures: vec![figures::explicit(&results, &curves, &published)?],
+            tables: vec![tables::prefixes(&results, &published)],
+            ..Section::default()
+        },
     ];
-    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
-    if settings.method.is_neural() {
-        fact("simulations", diagnostics.simulator_calls.to_string());
-    }
-    if settings.method.is_sequential() {
-        fact("rounds", settings.rounds.to_string());
-    }
-    if let Some(flow) = settings.flow {
-        fact("flow", flow.name().to_owned());
-    }
-    if let Some(weight) = settings.score_weight {
-        fact("weight of the scores", weight.to_string());
-    }
-    fact("seed", settings.seed.to_string());
-    if let Some(device) = &diagnostics.device {
-        fact("device", device.clone());
-    }
-    fact("version", diagnostics.version.clone());
-    fact("machine", diagnostics.machine.clone());
-
-    let mut sections = vec![posterior_section(task.prior(), diagnostics, draws, &method)?];
-    sections.extend(training_section(diagnostics)?);
-    sections.push(cost_section(diagnostics));
+    sections.extend(overlay(folder, inputs, &results, &curves, &parameters)?);
+    sections.push(Section {
+        heading: "All numbers".into(),
+        paragraphs: vec![format!(
+            "The same numbers, cell by cell, with the measures of each parameter, are in \
+             `{RESULTS}`."
+        )],
+        tables: vec![
+            tables::everything(&curves),
+            tables::yardsticks(&results),
+            tables::counts(&results, &curves),
+        ],
+        ..Section::default()
+    });
+    sections.push(sampled.chain_section(&parameters)?);
+    let keys = references(&inputs.profile, &published.source);
     let report = Report {
-        title: format!("{method} posterior of {}", task.name()),
-        subtitle: task.description().to_owned(),
-        facts,
+        title: "Which full-field method needs the fewest simulations?".into(),
+        subtitle: "Explicit inference against posteriors, likelihoods and ratios learnt from \
+                   simulations, beside the published results"
+            .into(),
+        facts: inputs.facts.clone(),
         sections,
-        references: select(&references(diagnostics))
-            .map_err(|unknown| anyhow!("no bibliography entry for {unknown:?}"))?,
+        references: select(&keys).map_err(|key| anyhow!("no bibliography entry for {key:?}"))?,
     };
     let path = folder.join("report.html");
     write_text(&path, &report.html())?;
@@ -81,170 +135,220 @@ pub fn write(
     Ok(path)
 }
 
-/// Keys of the literature of what was really used.
-fn references(diagnostics: &Diagnostics) -> Vec<&'static str> {
-    let settings = &diagnostics.settings;
-    let mut keys = settings.method.references().to_vec();
-    keys.extend(settings.flow.iter().flat_map(|flow| flow.references()));
-    if settings.method.is_neural() {
-        keys.push("kingma2015");
-    }
-    if settings.score_weight.is_some() || diagnostics.task.starts_with("lotka-volterra-") {
-        keys.push("zeghal2022");
-    }
-    if diagnostics.comparison.is_some() {
-        keys.push("lopezpaz2017");
-    }
-    keys.push("lueckmann2021");
-    keys
+/// The study in short, from what it left in `folder`.
+///
+/// # Errors
+/// If the study is not finished.
+pub fn digest(folder: &Path) -> Result<Section> {
+    let inputs: ReportInputs = read_json(&folder.join(STUDY))?;
+    let published = Published::inference()?;
+    let results = Results::read(folder, &inputs)?;
+    let curves = Curve::all(&inputs.profile, &results.cells, &published);
+    let figure = figures::explicit(&results, &curves, &published)?;
+    Ok(Section { figures: vec![figure], ..question(&results, &curves, &published) })
 }
 
-fn posterior_section(
-    prior: &Prior,
-    diagnostics: &Diagnostics,
-    draws: &Draws,
-    method: &str,
-) -> Result<Section> {
-    let truth = diagnostics.observation.truth.as_deref();
-    let parameters: Vec<Parameter> = prior
-        .names()
-        .into_iter()
-        .zip(prior.support())
-        .enumerate()
-        .map(|(i, (name, bounds))| Parameter {
-            label: parameter_label(name),
-            bounds,
-            truth: truth.map(|truth| truth[i]),
-        })
-        .collect();
-    let mut posteriors = vec![Posterior {
-        name: method.to_owned(),
-        samples: &draws.own.data,
-        effective: draws.effective,
-    }];
-    posteriors.extend(draws.reference.map(|reference| Posterior {
-        name: "reference".into(),
-        samples: &reference.data,
-        effective: None,
-    }));
-    Ok(Section {
-        heading: "Posterior".into(),
-        verdicts: diagnostics.verdicts(),
-        figures: vec![Figure {
-            svg: corner(&parameters, &posteriors).context("corner plot")?,
-            caption: corner_caption(&parameters, &posteriors),
-        }],
-        tables: vec![posterior_table(&parameters, &posteriors)],
+/// Question, answer, and what the statements are worth.
+fn question(results: &Results, curves: &[Curve], published: &Published) -> Section {
+    let mut paragraphs = vec![story::QUESTION.to_owned()];
+    paragraphs.extend(story::answers(results, curves, published));
+    Section {
+        heading: "Question and answer".into(),
+        paragraphs,
+        warnings: story::warnings(results, curves),
+        verdicts: claims(results, curves),
+        tables: vec![tables::thresholds(results)],
         ..Section::default()
-    })
+    }
 }
 
-/// Learning curves; of each round, if there are rounds.
-fn training_section(diagnostics: &Diagnostics) -> Result<Option<Section>> {
-    let trainings: Vec<(String, &TrainingReport)> = if diagnostics.rounds.is_empty() {
-        diagnostics.training.iter().map(|report| (String::new(), report)).collect()
-    } else {
-        let rounds = diagnostics.rounds.iter().enumerate();
-        rounds
-            .flat_map(|(i, round)| {
-                round.training.iter().map(move |report| (format!("round {}", i + 1), report))
-            })
-            .collect()
-    };
-    if trainings.is_empty() {
-        return Ok(None);
-    }
-    let charts: Vec<Chart> =
-        trainings.iter().map(|(title, report)| learning_curve(title, report)).collect();
-    let columns = charts.len().min(3);
+/// The best implicit posterior over the explicit one.
+fn overlay(
+    folder: &Path,
+    inputs: &ReportInputs,
+    results: &Results,
+    curves: &[Curve],
+    parameters: &[Parameter],
+) -> Result<Option<Section>> {
+    let Some((curve, point)) = best(curves) else { return Ok(None) };
+    let place = results.cells.iter().position(|cell| {
+        cell.method == curve.name && cell.simulations == point.simulations && cell.judged.is_some()
+    });
+    let Some(place) = place else { return Ok(None) };
+    let explicit = read_npz(&folder.join(&inputs.full_field).join(SAMPLES), "samples")?;
+    let implicit = read_npz(&folder.join(&inputs.cells[place].0).join(SAMPLES), "samples")?;
+    let name = format!("{}, {} simulations", curve.name, story::grouped(point.simulations));
+    let drawn = [
+        Posterior {
+            name: "explicit".into(),
+            samples: &explicit.data,
+            effective: Some(results.reference.effective),
+        },
+        Posterior { name, samples: &implicit.data, effective: None },
+    ];
+    let accuracy = crate::plot::axis::fixed(results.cells[place].c2st(), 3);
     Ok(Some(Section {
-        heading: "Training".into(),
+        heading: "The best implicit posterior and the explicit one".into(),
         figures: vec![Figure {
-            svg: curves("Learning curves", &charts, columns).context("learning curves")?,
-            caption: "Loss over the training and the validation simulations after each epoch; \
-                      dashed the validation loss of the weights that were kept."
-                .into(),
+            svg: corner(parameters, &drawn).context("corner plot")?,
+            caption: format!(
+                "{} The classifier tells these two with an accuracy of {accuracy}.",
+                corner_caption(parameters, &drawn)
+            ),
         }],
-        tables: rounds_table(diagnostics).into_iter().collect(),
+        tables: vec![posterior_table(parameters, &drawn)],
         ..Section::default()
     }))
 }
 
-fn learning_curve(title: &str, report: &TrainingReport) -> Chart {
-    let line = |name: &str, colour, points: Vec<(f64, f64)>| {
-        let (x, y) = points.into_iter().unzip();
-        Series { name: name.into(), colour, look: Look::Line, x, y, error: Vec::new() }
+/// How the methods of the first question learn.
+fn method_words(profile: &Profile) -> String {
+    let rounds: Vec<usize> =
+        profile.method.iter().map(|method| method.rounds).filter(|rounds| *rounds > 1).collect();
+    let rounds = rounds.iter().max().map_or(String::new(), |rounds| {
+        format!(
+            " In rounds, the simulations are divided into up to {rounds} equal parts, each after \
+             the first at draws of the posterior that was learnt before."
+        )
+    });
+    let input = match profile.compressor.input {
+        CompressorInput::Maps => "the maps, as in the paper",
+        CompressorInput::Spectra { .. } => {
+            "spectra of the maps and of the squares of the Wiener-filtered maps (the paper's sees \
+             the maps themselves)"
+        }
     };
-    let training = report.curve.iter().map(|point| (point.step as f64, point.training));
-    let validation =
-        report.curve.iter().filter_map(|point| Some((point.step as f64, point.validation?)));
-    let validation: Vec<_> = validation.collect();
-    let mut series = Vec::new();
-    if !validation.is_empty() {
-        series.push(line("validation", 1, validation));
-    }
-    series.push(line("training", 0, training.collect()));
-    let best = report.best_point();
-    let quantity = |label: &str| Quantity { label: label.into(), ..Quantity::default() };
-    Chart {
-        title: title.to_owned(),
-        x: quantity("step"),
-        y: quantity("loss"),
-        guides: best.validation.map(|loss| Guide::Level(loss, "best".into())).into_iter().collect(),
-        series,
+    format!(
+        "All methods see the same summaries: those of one network, trained to keep the information \
+         on the parameters (VMIM), which sees {input}. NPE learns the posterior with a flow, NLE the likelihood of the \
+         summaries with a flow, NRE the ratio of likelihood and evidence with a classifier, FMPE \
+         the posterior by flow matching; likelihoods and ratios are sampled by Markov chains. In \
+         one round, each run has a pool of simulations at draws of the prior of its own, of which \
+         smaller budgets are the first; all methods and budgets of a run share it.{rounds} A \
+         budget counts every call of the simulator, also those at cosmologies without a map. \
+         (The published trainings in one round draw their simulations with replacement, so that a \
+         third of them is seen twice or not at all.) Networks stop when a validation loss on a \
+         tenth of the simulations no longer falls, and {} draws of each posterior are compared.",
+        profile.c2st.draws
+    )
+}
+
+/// What scores are.
+fn score_words(profile: &Profile) -> String {
+    let marginal = profile.marginal.as_ref().map_or(String::new(), |marginal| {
+        format!(
+            " The marginal score is the mean of the conditional ones over the latents, which a \
+             network learnt from {} simulations and gradients of its own (452 589 in the paper).",
+            story::grouped(marginal.simulations)
+        )
+    });
+    let own = profile.method.iter().filter(|method| method.group == Group::Scores);
+    let fixed = own.clone().all(|method| method.learn.fit().training.validation == 0.0);
+    let steps = own.map(|method| method.learn.fit().training.max_steps).max().unwrap_or(0);
+    let training = match fixed {
+        true => format!(
+            " These networks are trained for a fixed number of steps ({}) without validation, as in \
+             the paper (70 000).",
+            story::grouped(steps as u64)
+        ),
+        false => String::new(),
+    };
+    format!(
+        "With each map the simulator can give the derivative of its log density with respect to the \
+         parameters, with the latents held fixed: the conditional score. A term in the loss of NLE \
+         asks the flow to have it. Its mean over the latents that lead to the same summary is the \
+         true score of the likelihood, but a single one is mostly noise.{marginal}{training}"
+    )
+}
+
+/// What the recipes of explicit sampling are.
+fn recipe_words(profile: &Profile) -> String {
+    let published = &profile.explicit.published;
+    format!(
+        "Our recipe samples whitened latents, starts from the power-spectrum posterior of the map \
+         without knowing the truth, and counts its warm-up. The published recipe samples the latents \
+         as they are, with a diagonal metric and trees of depth {}, starts at the true parameters \
+         and the true latents, and does not count its warm-up of {} draws for each chain. Both are \
+         NUTS, and neither shares a draw with the reference.",
+        published.max_depth, published.warmup
+    )
+}
+
+/// Keys of the literature of a family of flows.
+fn of_family(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Affine => &["dinh2017"],
+        Family::Spline => &["durkan2019"],
+        Family::AutoregressiveSpline => &["durkan2019", "papamakarios2017"],
+        Family::Maf => &["papamakarios2017"],
+        Family::Smooth => &["koehler2021"],
     }
 }
 
-fn rounds_table(diagnostics: &Diagnostics) -> Option<Table> {
-    let rows: Vec<Vec<String>> = diagnostics
-        .rounds
-        .iter()
-        .enumerate()
-        .map(|(i, round)| {
-            let best = round.training.first().map(TrainingReport::best_point);
-            let loss = best.and_then(|point| point.validation);
-            let none = || "–".to_owned();
-            vec![
-                format!("{}", i + 1),
-                round.calls.to_string(),
-                round.simulations.to_string(),
-                best.map_or_else(none, |point| format!("{:.0}", point.epoch)),
-                loss.map_or_else(none, |loss| format!("{loss:.4}")),
-                round.leakage.map_or_else(none, |leakage| format!("{:.2} %", 100.0 * leakage)),
-            ]
-        })
-        .collect();
-    (!rows.is_empty()).then(|| Table {
-        caption: "Rounds: simulations made and kept, epoch and validation loss of the weights \
-                  kept, and the fraction of the posterior outside the prior."
-            .into(),
-        columns: ["round", "calls", "kept", "best epoch", "validation loss", "leakage"]
-            .map(String::from)
-            .to_vec(),
-        rows,
-    })
+/// Keys of the literature of a method.
+fn of_method(method: &MethodProfile) -> Vec<&'static str> {
+    let sequential = method.rounds > 1;
+    let mut keys = match &method.learn {
+        Learn::Npe(_) if sequential => vec!["papamakarios2016", "greenberg2019"],
+        Learn::Npe(_) => vec!["papamakarios2016"],
+        Learn::Nle(_) => vec!["papamakarios2019"],
+        Learn::Nre(_) if sequential => vec!["hermans2020", "durkan2020", "miller2022"],
+        Learn::Nre(_) => vec!["durkan2020", "miller2022"],
+        Learn::Fmpe(_) => vec!["wildberger2023"],
+    };
+    keys.extend(match &method.learn {
+        Learn::Npe(settings) => of_family(settings.flow.family),
+        Learn::Nle(settings) => of_family(settings.flow.family),
+        Learn::Nre(_) | Learn::Fmpe(_) => &[],
+    });
+    keys
 }
 
-fn cost_section(diagnostics: &Diagnostics) -> Section {
-    let rows = diagnostics
-        .seconds
-        .iter()
-        .map(|part| vec![part.name.clone(), format!("{:.1}", part.seconds)])
-        .collect();
-    let calls = diagnostics.simulator_calls;
-    let simulations = if diagnostics.settings.method.is_neural() {
-        format!("The networks have cost {calls} calls of the simulator.")
-    } else {
-        "The true likelihood was used: no simulation was made.".to_owned()
-    };
-    Section {
-        heading: "Cost".into(),
-        paragraphs: vec![simulations],
-        tables: vec![Table {
-            caption: "Wall time of each part.".into(),
-            columns: vec!["part".into(), "seconds".into()],
-            rows,
-        }],
-        ..Section::default()
+/// Keys of the literature that the study really used.
+fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
+    let mut keys = vec![
+        source,
+        "lanzieri2025",
+        "desc2018",
+        "eisenstein1998",
+        "takahashi2012",
+        "hilbert2011",
+        "hoffman2014",
+        "betancourt2017",
+        "shahbaba2014",
+        "vehtari2021",
+        "lopezpaz2017",
+        "lueckmann2021",
+        "jeffrey2021",
+        "kingma2015",
+    ];
+    if matches!(profile.compressor.input, CompressorInput::Spectra { .. }) {
+        keys.push("schmittfull2015");
+    }
+    if matches!(profile.compressor.network, ::compression::NetworkConfig::ResNet(_)) {
+        keys.push("he2016");
+    }
+    if profile.method.iter().any(|method| method.score != crate::published::Score::None) {
+        keys.push("zeghal2022");
+    }
+    for method in &profile.method {
+        keys.extend(of_method(method));
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_profile_uses_is_in_the_bibliography() -> Result<()> {
+        let source = Published::inference()?.source;
+        for name in ["smoke", "laptop", "paper"] {
+            let keys = references(&Profile::load(name)?, &source);
+            assert!(select(&keys).is_ok(), "{name}: {keys:?}");
+            assert!(keys.contains(&"wildberger2023") && keys.contains(&"hermans2020"), "{name}");
+        }
+        Ok(())
     }
 }

@@ -1,221 +1,377 @@
-//! The steps in their order, each kept when it is done, and what is written from them.
+//! The study end to end.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use ::compression::Compressor;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use sbi::tasks::Task;
-use sbi::{Estimator, Sampling};
+use flows::{DeviceChoice, open_device};
+use lognormal_sim::{Cosmology, Simulator};
 
-use super::comparison::{Comparison, MOST_DRAWS, Moments, classifier, compare};
-use super::diagnostics::{Deviation, Diagnostics, Part};
-use super::method::{Fit, Settings};
-use super::observation::Observation;
-use super::report::{self, Draws};
-use super::steps::{ESTIMATOR, FIT, FitRecord, Problem, SAMPLING, SIMULATIONS};
-use crate::arrays::{Named, read_npz, write_npz};
-use crate::files::{read_json, write_json};
+use super::cell::{Cell, Setting};
+use super::compressor::{SUMMARY, make_compressor, read_compressor, summarise};
+use super::convergence::{CONVERGENCE, Recipe, judge_prefixes, sample_as_published};
+use super::judge::{Judge, YARDSTICKS};
+use super::pools::{learn_marginal_score, make_pool};
+use super::profile::Profile;
+use super::report::{NAME, ReportInputs, write_report};
+use super::simulator::CompressedMaps;
+use crate::arrays::read_npz;
+use crate::cli::{SurveyArguments, with_npix};
+use crate::commands::benchmark::Finished;
+use crate::commands::report::STUDY;
+use crate::compression::LensingMaps;
+use crate::files::{write_json, write_text};
+use crate::lensing::{Method, OBSERVATION, Problem, draw_posterior, observe};
 use crate::machine::machine;
-use crate::sampling::{DIAGNOSTICS, SAMPLES};
-use crate::study::{Output, Study};
+use crate::prior::Prior;
+use crate::published::Score;
+use crate::sampling::{SAMPLES, SamplerConfig};
+use crate::study::{Crew, Output, Study, derive_seed};
 
-const COMPARISON: &str = "comparison.json";
+const READ_ME: &str = "report.html   the study in one page\n\
+    results.json  all its numbers: measures and counts of every training\n\
+    study.json    what the report is drawn from; `cargo xtask report DIR` draws it again\n\
+    tasks/        the result of every task with its manifest\n";
 
-/// An inference that was asked for.
-pub struct Inference<'a> {
-    /// The task.
-    pub task: &'a dyn Task,
-    /// What is observed.
-    pub observation: &'a Observation,
-    /// How to infer.
-    pub settings: &'a Settings,
-    /// Where networks live.
-    pub device: &'a Device,
-    /// Its name in results.
-    pub device_name: &'a str,
-    /// Whether to compare with the reference posterior.
-    pub compare: bool,
-}
-
-/// The steps that are done, with how long they took.
-struct Steps<'a> {
+/// What all stages read.
+struct Setup<'a> {
     study: &'a Study,
-    seconds: Vec<Part>,
+    profile: &'a Profile,
+    simulator: &'a Simulator,
+    prior: &'a Prior,
+    device: &'a Device,
+    device_name: &'a str,
+    crew: Crew,
+    seed: u64,
 }
 
-impl Steps<'_> {
-    fn note(&mut self, output: Output) -> Output {
-        let (name, seconds) = (output.manifest.name.clone(), output.manifest.seconds);
-        self.seconds.push(Part { name, seconds });
-        output
-    }
+/// The chains: those of the reference, and of the two recipes.
+struct Chains {
+    full_field: Output,
+    recipes: [(Recipe, Output); 2],
 }
 
-impl Inference<'_> {
-    /// Does what is not done yet in the study in `folder`, and writes `samples.npz`,
-    /// `diagnostics.json`, `report.html` and, for networks, `estimator.safetensors` there; the path
-    /// of the report.
-    ///
-    /// # Errors
-    /// If a step fails (those before it are kept) or the folder cannot be written.
-    pub fn run(&self, study: &Study, folder: &Path) -> Result<PathBuf> {
-        let Self { task, observation, settings, device, .. } = *self;
-        let problem = Problem { task, x: &observation.x, settings, device };
-        let names = task.prior().names();
-        let mut steps = Steps { study, seconds: Vec::new() };
-        let observed =
-            study.run("observation", 1, &(task.name(), observation), &[], |workspace| {
-                let named = Named::f64("x", &[observation.x.len()], &observation.x);
-                write_npz(&workspace.path("observation.npz"), [named])
-            })?;
-        let fit = self.fit(&mut steps, &problem, &observed)?;
-        let drawn = self.draw(&mut steps, &problem, fit.as_ref(), &observed)?;
-        let own = read_npz(&drawn.path(SAMPLES), "samples")?;
+/// What the cells read, as the tasks left it.
+struct Prepared {
+    compressor: Output,
+    summary: Output,
+    /// Pools with scores, one for each run that has one.
+    scored: Vec<Output>,
+    /// Pools without scores.
+    plain: Vec<Output>,
+    marginal_pool: Option<Output>,
+    marginal: Option<Output>,
+}
 
-        let mut reference = None;
-        let mut comparison = None;
-        let mut no_reference = None;
-        if self.compare && fit.is_some() {
-            match self.reference(&mut steps, &problem, &observed) {
-                Ok(output) => {
-                    let draws = read_npz(&output.path(SAMPLES), "samples")?;
-                    let config = classifier(problem.seed("classifier"));
-                    let compared =
-                        study.run("comparison", 1, &config, &[&drawn, &output], |workspace| {
-                            let found = compare(&own, &draws, &names, &config)?;
-                            write_json(&workspace.path(COMPARISON), &found)
-                        })?;
-                    let compared = steps.note(compared);
-                    comparison = Some(read_json::<Comparison>(&compared.path(COMPARISON))?);
-                    reference = Some(draws);
-                }
-                Err(error) => match error.downcast_ref::<sbi::Error>() {
-                    Some(reason @ sbi::Error::Reference { .. }) => {
-                        eprintln!("warning: {reason}");
-                        no_reference = Some(format!("Nothing to compare with: {reason}"));
-                    }
-                    _ => return Err(error),
-                },
-            }
-        }
+/// Runs the study in its folder; a shard ends before the report, with nothing.
+///
+/// # Errors
+/// If the profile makes no sense, a task fails, or the folder cannot be written.
+pub fn run(
+    study: &Study,
+    folder: &Path,
+    profile: &Profile,
+    choice: DeviceChoice,
+    seed: u64,
+) -> Result<Option<Finished>> {
+    let survey = SurveyArguments { survey: profile.survey.clone(), shift_table: None }.load()?;
+    let survey = with_npix(survey, Some(profile.npix))?;
+    let (prior, simulator) = (Prior::load(&profile.prior)?, Simulator::new(survey)?);
+    let device = open_device(choice)?;
+    let on_processor = device == open_device(DeviceChoice::Cpu)?;
+    let setup = Setup {
+        study,
+        profile,
+        simulator: &simulator,
+        prior: &prior,
+        device: &device,
+        device_name: if on_processor { "cpu" } else { "wgpu" },
+        // one network at a time keeps a graphics processor busy
+        crew: if on_processor { Crew::one_per_thread() } else { Crew::SideBySide(1) },
+        seed,
+    };
+    let truth = Cosmology::FIDUCIAL;
+    let config = (simulator.survey(), truth.parameters(), seed);
+    let observation = study.run("observation", 1, &config, &[], |workspace| {
+        observe(&simulator, &truth, seed, workspace)
+    })?;
+    let map = read_npz(&observation.path(OBSERVATION), "map")?.data;
+    let chains = setup.sample(&observation, &map)?;
+    let draws = read_npz(&chains.full_field.path(SAMPLES), "samples")?;
+    let judge = Judge::new(&draws, &profile.c2st)?;
+    let judged = setup.judge_chains(&chains, &judge)?;
+    let compressor = setup.compressor()?;
+    let input = profile.compressor.input;
+    let network = read_compressor(&compressor.path(""), &simulator, input, &device)?;
+    let prepared = setup.prepare(compressor, network.as_ref(), &observation, &map)?;
+    let observed = read_npz(&prepared.summary.path(SUMMARY), "observed")?.data;
+    let setting = Setting {
+        profile,
+        simulator: &simulator,
+        prior: &prior,
+        compressor: network.as_ref(),
+        observed: &observed,
+        judge: &judge,
+        device: &device,
+        seed,
+    };
+    let Some(cells) = setup.learn(&setting, &prepared, &chains.full_field)? else {
+        return Ok(None);
+    };
 
-        let record = fit.as_ref().map(|fit| read_json::<FitRecord>(&fit.path(FIT))).transpose()?;
-        let estimator =
-            fit.as_ref().map(|fit| Estimator::load(&fit.path(ESTIMATOR), device)).transpose()?;
-        let deviation = record.as_ref().zip(estimator.as_ref()).map(|(record, estimator)| {
-            let observation = estimator.observables().largest_deviation(&observation.x);
-            Deviation { observation, simulations: record.spread }
-        });
-        let (calls, kept) = record.as_ref().map_or((0, 0), |r| (r.calls, r.simulations));
-        let mut diagnostics = Diagnostics {
-            task: task.name().to_owned(),
-            warnings: Vec::new(),
-            settings: settings.clone(),
-            observation: observation.clone(),
-            parameters: Moments::of(&own, &names),
-            simulator_calls: calls,
-            dropped_simulations: calls - kept as u64,
-            rounds: record.map_or(Vec::new(), |record| record.rounds),
-            training: estimator.map_or(Vec::new(), |estimator| estimator.reports().to_vec()),
-            deviation,
-            sampling: read_json(&drawn.path(SAMPLING))?,
-            comparison,
-            no_reference,
-            seconds: steps.seconds,
-            device: fit.as_ref().map(|_| self.device_name.to_owned()),
-            machine: machine(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        diagnostics.warnings = diagnostics
-            .verdicts()
+    let all: Vec<&Output> = [&observation, &chains.full_field]
+        .into_iter()
+        .chain(chains.recipes.iter().map(|(_, output)| output))
+        .chain(&judged)
+        .chain(prepared.all())
+        .chain(&cells)
+        .collect();
+    let inputs = setup.inputs(folder, &all, &chains, &judged, &prepared, &cells)?;
+    write_json(&folder.join(STUDY), &inputs)?;
+    let report = write_report(folder, &inputs)?;
+    write_text(&folder.join("README.txt"), READ_ME)?;
+    let reused = all.iter().filter(|output| output.reused).count();
+    Ok(Some(Finished { report, tasks: all.len(), reused }))
+}
+
+impl Prepared {
+    fn all(&self) -> impl Iterator<Item = &Output> {
+        [&self.compressor, &self.summary]
             .into_iter()
-            .filter(|verdict| verdict.grade != crate::report::Grade::Good)
-            .map(|verdict| verdict.text)
-            .collect();
-
-        copy(&drawn.path(SAMPLES), &folder.join(SAMPLES))?;
-        if let Some(fit) = &fit {
-            copy(&fit.path(ESTIMATOR), &folder.join(ESTIMATOR))?;
-        }
-        write_json(&folder.join(DIAGNOSTICS), &diagnostics)?;
-        let effective = match &diagnostics.sampling {
-            Sampling::Chains { effective, .. } => Some(effective.min(own.shape[0] as f64)),
-            Sampling::Direct { .. } => None,
-        };
-        let draws = Draws { own: &own, effective, reference: reference.as_ref() };
-        report::write(folder, task, &diagnostics, &draws)
-    }
-
-    /// The networks, by methods that have some.
-    fn fit(
-        &self,
-        steps: &mut Steps,
-        problem: &Problem,
-        observed: &Output,
-    ) -> Result<Option<Output>> {
-        let settings = self.settings;
-        let Some(fit) = settings.fit(problem.seed("training")) else { return Ok(None) };
-        let seed = problem.seed("simulations");
-        let output = match &fit {
-            Fit::Once(once) => {
-                let identity = (self.task.name(), settings.budget, seed);
-                let simulations =
-                    steps.study.run("simulations", 1, &identity, &[], |workspace| {
-                        problem.simulate(workspace)
-                    })?;
-                let simulations = steps.note(simulations);
-                steps.study.run(
-                    "fit",
-                    1,
-                    &(once, self.device_name),
-                    &[&simulations],
-                    |workspace| problem.fit(once, &simulations.path(SIMULATIONS), workspace),
-                )?
-            }
-            Fit::Rounds(rounds) => {
-                let plan = (settings.rounds, settings.simulations_per_round(), seed);
-                let identity = (self.task.name(), rounds, plan, self.device_name);
-                steps.study.run("rounds", 1, &identity, &[observed], |workspace| {
-                    problem.fit_in_rounds(rounds, workspace)
-                })?
-            }
-        };
-        Ok(Some(steps.note(output)))
-    }
-
-    /// Draws from the networks or, without, from the reference posterior.
-    fn draw(
-        &self,
-        steps: &mut Steps,
-        problem: &Problem,
-        fit: Option<&Output>,
-        observed: &Output,
-    ) -> Result<Output> {
-        let seed = problem.seed("draws");
-        let identity = (self.settings.draws, seed);
-        let output = match fit {
-            Some(fit) => steps.study.run("draws", 1, &identity, &[fit, observed], |workspace| {
-                problem.sample(&fit.path(ESTIMATOR), workspace)
-            }),
-            None => steps.study.run("reference", 1, &identity, &[observed], |workspace| {
-                problem.reference(self.settings.draws, seed, workspace)
-            }),
-        };
-        Ok(steps.note(output?))
-    }
-
-    /// Draws of the reference posterior to compare with.
-    fn reference(&self, steps: &mut Steps, problem: &Problem, observed: &Output) -> Result<Output> {
-        let (draws, seed) = (self.settings.draws.min(MOST_DRAWS), problem.seed("reference"));
-        let output = steps.study.run("reference", 1, &(draws, seed), &[observed], |workspace| {
-            problem.reference(draws, seed, workspace)
-        })?;
-        Ok(steps.note(output))
+            .chain(&self.scored)
+            .chain(&self.plain)
+            .chain(&self.marginal_pool)
+            .chain(&self.marginal)
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).with_context(|| format!("cannot write {}", to.display()))?;
-    Ok(())
+impl Setup<'_> {
+    /// The chains of the reference and of the two recipes.
+    fn sample(&self, observation: &Output, map: &[f64]) -> Result<Chains> {
+        let Self { study, profile, simulator, prior, seed, .. } = *self;
+        let problem = &Problem { simulator, prior, map };
+        let explicit = &profile.explicit;
+        let own = derive_seed(seed, "explicit-ours");
+        let theta = Cosmology::FIDUCIAL.parameters();
+        let identity = |config: &SamplerConfig| {
+            serde_json::to_value((simulator.survey(), prior, config, seed))
+        };
+        let steps = |config: &SamplerConfig| config.chains * (config.warmup + config.draws);
+        let (reference, ours, published) =
+            (&explicit.reference, &explicit.ours, &explicit.published);
+        let inputs = [observation];
+        let plan = |name: &str, config: &SamplerConfig| {
+            Ok::<_, anyhow::Error>((name.to_owned(), identity(config)?, steps(config)))
+        };
+        let (name, config, length) = plan("full-field", reference)?;
+        let first = study.plan(&name, 1, &config, &inputs, length, move |workspace| {
+            draw_posterior(problem, Method::Explicit, reference, seed, workspace)
+        })?;
+        let (name, config, length) = plan("explicit-ours", ours)?;
+        let second = study.plan(&name, 1, &config, &inputs, length, move |workspace| {
+            draw_posterior(problem, Method::Explicit, ours, own, workspace)
+        })?;
+        let (name, config, length) = plan("explicit-published", published)?;
+        let third = study.plan(&name, 1, &config, &inputs, length, move |workspace| {
+            sample_as_published(problem, &theta, published, seed, workspace)
+        })?;
+        let outputs = study.run_all("explicit", Crew::InTurn, vec![first, second, third])?;
+        let [full_field, ours, published] = <[Output; 3]>::try_from(outputs)
+            .map_err(|_| anyhow::anyhow!("three tasks have three outputs"))?;
+        Ok(Chains { full_field, recipes: [(Recipe::Ours, ours), (Recipe::Published, published)] })
+    }
+
+    /// The yardsticks, and the convergence of each recipe.
+    fn judge_chains(&self, chains: &Chains, judge: &Judge) -> Result<Vec<Output>> {
+        let Self { study, profile, seed, .. } = *self;
+        let (c2st, lengths) = (&profile.c2st, profile.explicit.lengths);
+        let own = derive_seed(seed, "yardsticks");
+        let inputs = [&chains.full_field];
+        let config = (c2st, seed);
+        let mut tasks =
+            vec![study.plan("yardsticks", 1, &config, &inputs, 1, move |workspace| {
+                write_json(&workspace.path(YARDSTICKS), &judge.yardsticks(own)?)
+            })?];
+        for (recipe, output) in &chains.recipes {
+            let (recipe, folder) = (*recipe, output.path(""));
+            let name = match recipe {
+                Recipe::Ours => "convergence-ours",
+                Recipe::Published => "convergence-published",
+            };
+            let inputs = [&chains.full_field, output];
+            let config = (c2st, lengths, seed);
+            tasks.push(study.plan(name, 1, &config, &inputs, lengths, move |workspace| {
+                let found = judge_prefixes(recipe, &folder, lengths, judge, seed, workspace)?;
+                write_json(&workspace.path(CONVERGENCE), &found)
+            })?);
+        }
+        study.run_all("yardsticks", self.crew, tasks)
+    }
+
+    /// The network that makes summaries.
+    fn compressor(&self) -> Result<Output> {
+        let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
+        let own = &profile.compressor;
+        let config = (simulator.survey(), prior, own, device_name, seed);
+        let maps = LensingMaps::new(simulator, prior, seed, "compressor");
+        let task = study.plan("compressor", 1, &config, &[], own.training.steps, {
+            move |workspace| make_compressor(simulator, &maps, own, seed, device, workspace)
+        })?;
+        let outputs = study.run_all("compressor", Crew::SideBySide(1), vec![task])?;
+        outputs.into_iter().next().context("the compressor has an output")
+    }
+
+    /// The summary of the observation, the pools, and the marginal score.
+    fn prepare(
+        &self,
+        compressor: Output,
+        network: &(dyn Compressor + Sync),
+        observation: &Output,
+        map: &[f64],
+    ) -> Result<Prepared> {
+        let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
+        let own = profile.compressor.input;
+        let summary =
+            study.run("summary", 1, &(device_name, own), &[&compressor, observation], {
+                |workspace| summarise(network, map, workspace)
+            })?;
+        let mut tasks = Vec::new();
+        let mut plan = |name: &str, size: u64, scored: bool| -> Result<()> {
+            let own = derive_seed(seed, name);
+            let config = (simulator.survey(), prior, size, scored, device_name, seed);
+            let steps = usize::try_from(size)?;
+            tasks.push(study.plan(name, 1, &config, &[&compressor], steps, move |workspace| {
+                let maps = match scored {
+                    true => CompressedMaps::with_scores(simulator, network),
+                    false => CompressedMaps::new(simulator, network),
+                };
+                make_pool(&maps, prior, size, own, workspace)
+            })?);
+            Ok(())
+        };
+        let sizes =
+            |scored: bool| (0..profile.runs()).map_while(move |run| profile.pool(scored, run));
+        if let Some(marginal) = &profile.marginal {
+            plan("marginal-pool", marginal.simulations, true)?;
+        }
+        for (run, size) in sizes(true).enumerate() {
+            plan(&format!("pool-{run}"), size, true)?;
+        }
+        for (run, size) in sizes(false).enumerate() {
+            plan(&format!("pool-plain-{run}"), size, false)?;
+        }
+        let mut outputs = study.run_all("simulations", self.crew, tasks)?.into_iter();
+        let marginal_pool = profile.marginal.as_ref().and_then(|_| outputs.next());
+        let scored: Vec<Output> = outputs.by_ref().take(sizes(true).count()).collect();
+        let plain: Vec<Output> = outputs.collect();
+        let mut marginal = None;
+        if let (Some(own), Some(pool)) = (&profile.marginal, &marginal_pool) {
+            let fresh = scored.first().context("the marginal score is tested on a pool")?;
+            let config = (own, prior, device_name, seed);
+            let steps = own.network.fit.training.max_steps;
+            let task = study.plan("marginal-score", 1, &config, &[pool, fresh], steps, {
+                let (pool, fresh) = (pool.path(""), fresh.path(""));
+                move |workspace| {
+                    learn_marginal_score(prior, &pool, &fresh, own, seed, device, workspace)
+                }
+            })?;
+            marginal = study.run_all("marginal score", Crew::SideBySide(1), vec![task])?.pop();
+        }
+        Ok(Prepared { compressor, summary, scored, plain, marginal_pool, marginal })
+    }
+
+    /// Learns in all cells; none for a shard, which makes its share only.
+    fn learn(
+        &self,
+        setting: &Setting,
+        prepared: &Prepared,
+        full_field: &Output,
+    ) -> Result<Option<Vec<Output>>> {
+        let Self { study, profile, device_name, seed, .. } = *self;
+        let mut tasks = Vec::new();
+        for (method, simulations, run) in profile.cells() {
+            let pools = if method.scored_pool() { &prepared.scored } else { &prepared.plain };
+            let pool = (method.rounds == 1).then(|| pools.get(run).context("a run has its pool"));
+            let pool = pool.transpose()?;
+            let marginal = prepared.marginal.as_ref().filter(|_| method.score == Score::Marginal);
+            let cell = Cell {
+                method,
+                simulations,
+                run,
+                pool: pool.map(|output| output.path("")),
+                marginal: marginal.map(|output| output.path("")),
+            };
+            let inputs: Vec<&Output> = [&prepared.compressor, &prepared.summary, full_field]
+                .into_iter()
+                .chain(pool)
+                .chain(marginal)
+                .collect();
+            let own = (&method.name, &method.learn, method.rounds, method.score);
+            let test = (&profile.c2st, &profile.sampling, &profile.proposals);
+            let config = (own, test, simulations, run, device_name, seed);
+            let fit = method.learn.fit();
+            let steps = fit.training.max_steps * fit.members * method.rounds;
+            let name = task_name(&method.name, simulations, run);
+            tasks.push(study.plan(&name, 1, &config, &inputs, steps, move |workspace| {
+                setting.learn(&cell, workspace)
+            })?);
+        }
+        study.run_share("cells", self.crew, tasks)
+    }
+
+    fn inputs(
+        &self,
+        folder: &Path,
+        all: &[&Output],
+        chains: &Chains,
+        judged: &[Output],
+        prepared: &Prepared,
+        cells: &[Output],
+    ) -> Result<ReportInputs> {
+        let relative = |output: &Output| -> Result<PathBuf> {
+            let path = output.path("");
+            Ok(path.strip_prefix(folder).context("results lie in the study")?.to_path_buf())
+        };
+        let [yardsticks, convergence @ ..] = judged else {
+            anyhow::bail!("the yardsticks have an output")
+        };
+        let Self { profile, simulator, prior, seed, device_name, .. } = *self;
+        let seconds: f64 = all.iter().map(|output| output.manifest.seconds).sum();
+        let (npix, bins) = (profile.npix, simulator.bins());
+        Ok(ReportInputs {
+            study: NAME.into(),
+            profile: profile.clone(),
+            prior: prior.clone(),
+            truth: Cosmology::FIDUCIAL.parameters(),
+            seed,
+            facts: vec![
+                ("survey".into(), simulator.survey().name.clone()),
+                ("map".into(), format!("{bins} bins of {npix} x {npix} pixels")),
+                ("profile".into(), profile.name.clone()),
+                ("seed".into(), seed.to_string()),
+                ("version".into(), env!("CARGO_PKG_VERSION").into()),
+                ("machine".into(), machine()),
+                ("device".into(), device_name.into()),
+                ("cells".into(), cells.len().to_string()),
+                ("time".into(), format!("{seconds:.0} s in all tasks together")),
+            ],
+            full_field: relative(&chains.full_field)?,
+            yardsticks: relative(yardsticks)?,
+            convergence: convergence.iter().map(relative).collect::<Result<_>>()?,
+            compressor: relative(&prepared.compressor)?,
+            marginal: prepared.marginal.as_ref().map(relative).transpose()?,
+            cells: cells
+                .iter()
+                .map(|output| Ok((relative(output)?, output.manifest.seconds)))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Name of a cell.
+fn task_name(method: &str, simulations: u64, run: usize) -> String {
+    let method: String =
+        method.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("{}-{simulations}-{run}", method.to_lowercase())
 }

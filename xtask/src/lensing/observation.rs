@@ -9,6 +9,12 @@ use crate::study::{Workspace, derive_seed};
 /// File of the observation: `map`, without noise `field`, both `[bin, y, x]`, and `theta`.
 pub const OBSERVATION: &str = "observation.npz";
 
+/// The seed of the latents of the observation, which has the index 0.
+#[must_use]
+pub fn observation_seed(seed: u64) -> u64 {
+    derive_seed(seed, "observation")
+}
+
 /// Simulates an observation and writes it to the workspace.
 ///
 /// # Errors
@@ -19,7 +25,7 @@ pub fn observe(
     seed: u64,
     workspace: &Workspace,
 ) -> Result<()> {
-    let seed = derive_seed(seed, "observation");
+    let seed = observation_seed(seed);
     let map: Vec<f64> = simulator.simulate(truth, seed, 0, true)?;
     let field: Vec<f64> = simulator.simulate(truth, seed, 0, false)?;
     let npix = simulator.survey().npix;

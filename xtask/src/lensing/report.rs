@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Measurement};
 use crate::arrays::{Array, read_npz};
+use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
 use crate::plot::corner::Parameter;
 use crate::plot::maps::{Map, maps};
@@ -46,6 +47,10 @@ pub struct ReportInputs {
     pub comparison: Option<PathBuf>,
 }
 
+/// What the study asks.
+const QUESTION: &str = "How much more do all pixels of a tomographic convergence map tell about the \
+    cosmological parameters than its power spectra?";
+
 /// What a gradient costs.
 const GRADIENT: &str = "each one simulation and its adjoint";
 
@@ -54,24 +59,9 @@ const GRADIENT: &str = "each one simulation and its adjoint";
 /// # Errors
 /// If a result is missing or damaged, or the page cannot be written.
 pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
-    let posteriors = inputs
-        .posteriors
-        .iter()
-        .map(|(name, path)| Sampled::load(name, &folder.join(path)))
-        .collect::<Result<Vec<_>>>()?;
-    let parameters: Vec<Parameter> = inputs
-        .prior
-        .bounds()
-        .enumerate()
-        .map(|(i, (name, bounds))| Parameter {
-            label: parameter_label(name),
-            bounds,
-            truth: inputs.truth.map(|truth| truth[i]),
-        })
-        .collect();
-    let heading = "Posterior of the cosmological parameters";
-    let verdicts = posteriors.iter().map(|p| p.verdict(GRADIENT)).collect();
-    let mut sections = vec![posterior_section(heading, verdicts, &parameters, &posteriors)?];
+    let posteriors = load_posteriors(folder, inputs)?;
+    let parameters = parameters(inputs);
+    let mut sections = vec![posteriors_section(&parameters, &posteriors)?];
     if let Some(path) = &inputs.comparison {
         sections.push(comparison_section(&read_json(&folder.join(path))?));
     }
@@ -111,6 +101,56 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     write_text(&path, &report.html())?;
     write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
     Ok(path)
+}
+
+/// The study in short, from what it left in `folder`.
+///
+/// # Errors
+/// If the study is not finished.
+pub fn digest(folder: &Path) -> Result<Section> {
+    let inputs: ReportInputs = read_json(&folder.join(STUDY))?;
+    let section = posteriors_section(&parameters(&inputs), &load_posteriors(folder, &inputs)?)?;
+    let mut paragraphs = vec![QUESTION.to_owned()];
+    let mut tables = Vec::new();
+    if let Some(path) = &inputs.comparison {
+        let comparison: Comparison = read_json(&folder.join(path))?;
+        let gains = comparison.figures_of_merit.iter().map(|pair| {
+            let (a, b) = (parameter_label(&pair.parameters.0), parameter_label(&pair.parameters.1));
+            format!("{:.2} for {a}, {b}", pair.full_field.value / pair.power_spectrum.value)
+        });
+        paragraphs.push(format!(
+            "The Figure of Merit of the full field over that of the power spectra of the same map \
+             is {}.",
+            gains.collect::<Vec<_>>().join("; ")
+        ));
+        let section = comparison_section(&comparison);
+        paragraphs.extend(section.paragraphs);
+        tables = section.tables;
+    }
+    Ok(Section { paragraphs, tables, ..section })
+}
+
+/// The posteriors with their chains.
+fn load_posteriors(folder: &Path, inputs: &ReportInputs) -> Result<Vec<Sampled>> {
+    let each = inputs.posteriors.iter();
+    each.map(|(name, path)| Sampled::load(name, &folder.join(path))).collect()
+}
+
+/// The parameters as they are drawn.
+fn parameters(inputs: &ReportInputs) -> Vec<Parameter> {
+    let each = inputs.prior.bounds().enumerate();
+    each.map(|(i, (name, bounds))| Parameter {
+        label: parameter_label(name),
+        bounds,
+        truth: inputs.truth.map(|truth| truth[i]),
+    })
+    .collect()
+}
+
+fn posteriors_section(parameters: &[Parameter], posteriors: &[Sampled]) -> Result<Section> {
+    let heading = "Posterior of the cosmological parameters";
+    let verdicts = posteriors.iter().map(|p| p.verdict(GRADIENT)).collect();
+    posterior_section(heading, verdicts, parameters, posteriors)
 }
 
 fn comparison_section(comparison: &Comparison) -> Section {

@@ -54,6 +54,10 @@ impl Report {
 
 fn body(out: &mut String, section: &Section, figures: &mut usize, tables: &mut usize) {
     let _ = writeln!(out, "<section>\n<h2>{}</h2>", to_html(&section.heading));
+    if let Some((name, path)) = &section.link {
+        let (name, path) = (to_html(name), escape(path));
+        let _ = writeln!(out, "<p class=\"link\"><a href=\"{path}\">{name}</a></p>");
+    }
     for text in &section.paragraphs {
         let _ = writeln!(out, "<p>{}</p>", to_html(text));
     }
@@ -127,6 +131,7 @@ mod tests {
             facts: vec![("seed".into(), "7".into())],
             sections: vec![Section {
                 heading: "Convergence & cost".into(),
+                link: Some(("more & more".into(), "../a\"b/report.html".into())),
                 paragraphs: vec!["<script>alert(1)</script> in `run_1`".into()],
                 warnings: vec!["one chain is stuck".into()],
                 verdicts: vec![Verdict { grade: Grade::Bad, text: "R-hat 1.4 > 1.01".into() }],
@@ -150,6 +155,7 @@ mod tests {
             "&lt;script&gt;alert(1)",
             "<code>run_1</code>",
             "Convergence &amp; cost",
+            "<a href=\"../a&quot;b/report.html\">more &amp; more</a>",
             "R-hat 1.4 &gt; 1.01",
             "class=\"bad\"",
             "<b>Figure 1.</b> A &quot;figure&quot;",

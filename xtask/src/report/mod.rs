@@ -31,6 +31,8 @@ pub struct Report {
 pub struct Section {
     /// Heading.
     pub heading: String,
+    /// A page with more: its name, and its path relative to the report.
+    pub link: Option<(String, String)>,
     /// Text, one entry per paragraph.
     pub paragraphs: Vec<String>,
     /// What the reader should beware of.

@@ -124,7 +124,8 @@ impl Sampled {
         self.names.iter().map(String::as_str).collect()
     }
 
-    /// Writes `samples.npz` and `diagnostics.json`.
+    /// Writes `samples.npz` (draws, and gradients of each draw and of each chain before its first)
+    /// and `diagnostics.json`.
     ///
     /// # Errors
     /// If the files cannot be written.
@@ -132,11 +133,16 @@ impl Sampled {
         let chains = self.records.len();
         let names = self.names();
         let draws = self.samples.len() / (chains * names.len());
+        let signed = |counts: &[u64]| -> Vec<i64> {
+            counts.iter().map(|count| i64::try_from(*count).unwrap_or(i64::MAX)).collect()
+        };
         write_npz(
             &workspace.path(SAMPLES),
             [
                 Named::f64("samples", &[chains, draws, names.len()], &self.samples),
                 Named::text("names", &names),
+                Named::i64("gradients", &[chains, draws], &signed(&self.of_draws)),
+                Named::i64("gradients_before", &[chains], &signed(&self.before)),
             ],
         )?;
         write_json(&workspace.path(DIAGNOSTICS), &self.diagnostics()?)

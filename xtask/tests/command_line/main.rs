@@ -1,5 +1,7 @@
 //! The program as people use it: exit codes, messages that help, results that survive.
 
+mod inference;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -93,7 +95,11 @@ fn usage_is_2_failure_is_1_and_each_says_what_to_do() {
         ("benchmark --profile desktop", 1, "laptop"),
         ("benchmark --study astrology", 2, "lensing"),
         ("benchmark --device tpu", 2, "cpu, wgpu or auto"),
-        ("benchmark --device wgpu", 1, "--study compression"),
+        ("benchmark --device wgpu", 1, "--study compression or --study inference"),
+        ("benchmark --study gradients --device wgpu", 1, "--study compression"),
+        ("benchmark --profile tiny.toml", 1, "without --study the profile is smoke"),
+        ("benchmark --shard 0/2", 1, "give --study"),
+        ("benchmark --study inference --profile desktop", 1, "laptop"),
         ("benchmark --study compression --profile desktop", 1, "laptop"),
         ("benchmark --shard 2/2", 2, "numbered from 0"),
         ("benchmark --shard 0/2 --fresh", 2, "--fresh"),
@@ -265,6 +271,7 @@ fn an_output_folder_that_cannot_be_written_is_refused_at_once() {
     let ramp: Vec<f64> = (0..5 * 256).map(|i| f64::from(i) * 1e-5).collect();
     folder.save("map.npy", &[5, 16, 16], &ramp);
     let commands = [
+        "benchmark --study lensing --profile paper --out file/results",
         "benchmark --profile paper --out file/results",
         "simulate --params fiducial --count 100000 --out file/a.npz",
         "spectra --params fiducial --ell 10 --out file/a.npz",
@@ -363,16 +370,17 @@ fn kill_until_done(folder: &Folder, words: &str) -> usize {
 fn a_killed_study_continues_to_the_same_result() {
     let folder = Folder::new();
     fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
-    folder.succeeds("benchmark --profile tiny.toml --out whole");
+    folder.succeeds("benchmark --study lensing --profile tiny.toml --out whole");
     let whole = samples(&folder.path("whole"));
     assert_eq!(whole.len(), 2);
     assert!(folder.path("whole/report.html").exists());
 
-    let kills = kill_until_done(&folder, "benchmark --profile tiny.toml --out killed");
+    let kills =
+        kill_until_done(&folder, "benchmark --study lensing --profile tiny.toml --out killed");
     assert!(kills > 0, "the study was too quick to be killed");
     assert!(samples(&folder.path("killed")) == whole, "another result after {kills} kills");
 
-    let message = folder.succeeds("benchmark --profile tiny.toml --out whole");
+    let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out whole");
     assert!(message.contains("5 of 5 tasks found done"), "{message}");
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
@@ -390,25 +398,28 @@ fn shards_make_the_study_that_one_run_makes() {
     let folder = Folder::new();
     fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
     let status = |words: &str| {
-        let output = folder.run(&format!("benchmark --profile tiny.toml {words} --status"));
+        let output =
+            folder.run(&format!("benchmark --study lensing --profile tiny.toml {words} --status"));
         assert!(output.status.success());
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let nothing = status("--out parts");
     assert!(nothing.contains("missing") && nothing.contains("observation"), "{nothing}");
     assert!(!folder.path("parts").exists(), "looking writes nothing");
-    let message = folder.succeeds("benchmark --profile tiny.toml --out parts --shard 1/2");
+    let message =
+        folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts --shard 1/2");
     assert!(message.contains("1 are missing: power-spectrum"), "{message}");
     let half = status("--out parts");
     assert!(half.contains("s  full-field") && half.contains("missing  "), "{half}");
-    let message = folder.succeeds("benchmark --profile tiny.toml --out parts --shard 0/2");
+    let message =
+        folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts --shard 0/2");
     assert!(message.contains("All long tasks are done"), "{message}");
     assert!(!folder.path("parts/report.html").exists());
-    let message = folder.succeeds("benchmark --profile tiny.toml --out parts");
+    let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts");
     assert!(message.contains("4 of 5 tasks found done"), "{message}");
     assert!(folder.path("parts/report.html").exists());
     assert!(status("--out parts").contains("all tasks are done"));
-    folder.succeeds("benchmark --profile tiny.toml");
+    folder.succeeds("benchmark --study lensing --profile tiny.toml");
     assert!(samples(&folder.path("results/lensing-tiny")) == samples(&folder.path("parts")));
 }
 
@@ -663,7 +674,7 @@ fn a_full_disk_is_reported_and_nothing_already_computed_is_lost() {
 
     // The samples fit, the report does not.
     fs::write(folder.path("tiny.toml"), TINY).expect("the folder is writable");
-    let words = "benchmark --profile tiny.toml --out study";
+    let words = "benchmark --study lensing --profile tiny.toml --out study";
     let output = with_files_up_to(100, &folder.command(words));
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");

@@ -1,0 +1,97 @@
+//! The simulator of all methods: a map of the survey, and its summary.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::compression::Compressor;
+use lognormal_sim::{Cosmology, Simulator as MapSimulator};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use sbi::simulations::{OnFault, Policy};
+use sbi::simulator::{Simulation, Simulator};
+
+use super::counts::Count;
+use crate::prior::DIM;
+
+/// Cosmologies of the prior that have no map have a summary that is not finite: such simulations are
+/// left out and counted. A failure of any other kind ends the study.
+pub const POLICY: Policy = Policy { non_finite: OnFault::Drop, failed: OnFault::Error };
+
+/// Why there is no summary.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// The survey cannot be simulated.
+    #[error(transparent)]
+    Map(#[from] lognormal_sim::Error),
+    /// The map cannot be compressed.
+    #[error(transparent)]
+    Compression(#[from] ::compression::Error),
+}
+
+/// Maps of a survey, compressed; every call is counted.
+pub struct CompressedMaps<'a> {
+    maps: &'a MapSimulator,
+    compressor: &'a (dyn Compressor + Sync),
+    /// Whether simulations have the conditional score of their latents.
+    scored: bool,
+    simulations: AtomicU64,
+    gradients: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl<'a> CompressedMaps<'a> {
+    /// Summaries without scores.
+    pub fn new(maps: &'a MapSimulator, compressor: &'a (dyn Compressor + Sync)) -> Self {
+        let [simulations, gradients, failures] = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { maps, compressor, scored: false, simulations, gradients, failures }
+    }
+
+    /// Summaries with the conditional scores of the maps, `d ln p(map | z, theta) / d theta`.
+    pub fn with_scores(maps: &'a MapSimulator, compressor: &'a (dyn Compressor + Sync)) -> Self {
+        Self { scored: true, ..Self::new(maps, compressor) }
+    }
+
+    /// What was simulated so far.
+    pub fn count(&self) -> Count {
+        Count {
+            simulations: self.simulations.load(Ordering::Relaxed),
+            gradients: self.gradients.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A noisy map, with its score if it is wanted.
+    fn map(&self, theta: &[f64], seed: u64) -> lognormal_sim::Result<(Vec<f32>, Option<Vec<f64>>)> {
+        let cosmology = Cosmology::from_parameters(&std::array::from_fn(|i| theta[i]))?;
+        if !self.scored {
+            return Ok((self.maps.simulate(&cosmology, seed, 0, true)?, None));
+        }
+        let made = self.maps.simulate_with_score(&cosmology, seed, 0)?;
+        self.gradients.fetch_add(1, Ordering::Relaxed);
+        Ok((made.maps.iter().map(|pixel| *pixel as f32).collect(), Some(made.score.to_vec())))
+    }
+}
+
+impl Simulator for CompressedMaps<'_> {
+    type Error = SimulationError;
+
+    fn parameters(&self) -> usize {
+        DIM
+    }
+
+    fn observables(&self) -> usize {
+        self.compressor.summary_len()
+    }
+
+    fn simulate(&self, theta: &[f64], rng: &mut ChaCha8Rng) -> Result<Simulation, SimulationError> {
+        self.simulations.fetch_add(1, Ordering::Relaxed);
+        match self.map(theta, rng.random()) {
+            Ok((map, score)) => Ok(Simulation { x: self.compressor.compress(&map)?, score }),
+            Err(error) if error.is_recoverable() => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                let score = self.scored.then(|| vec![f64::NAN; DIM]);
+                Ok(Simulation { x: vec![f64::NAN; self.observables()], score })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
