@@ -43,6 +43,8 @@ pub enum Score {
     None,
     /// Those given the latent variables of each simulation.
     Conditional,
+    /// Those given latent variables that are nearly independent of data and parameters.
+    Whitened,
     /// Those with the latent variables integrated out, as a network learned them.
     Marginal,
 }

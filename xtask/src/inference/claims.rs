@@ -162,7 +162,11 @@ fn scores_help_at_first(curves: &[Curve]) -> Option<Verdict> {
     let none = of(Score::None)?;
     let mut grade = Grade::Good;
     let mut parts = Vec::new();
-    for (score, name) in [(Score::Conditional, "conditional"), (Score::Marginal, "marginal")] {
+    for (score, name) in [
+        (Score::Conditional, "conditional"),
+        (Score::Whitened, "whitened"),
+        (Score::Marginal, "marginal"),
+    ] {
         let Some(with) = of(score) else { continue };
         let both = pairs(with, none, |_| true);
         let [(few_with, few), .., (many_with, many)] = both[..] else { continue };

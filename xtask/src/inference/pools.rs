@@ -172,7 +172,11 @@ pub fn with_score(
     marginal: Option<&Path>,
     device: &Device,
 ) -> Result<(Simulations, Count)> {
-    let (set, count) = first_calls(&read_pool(pool)?, calls, score == Score::Conditional)?;
+    let (set, count) = first_calls(
+        &read_pool(pool)?,
+        calls,
+        matches!(score, Score::Conditional | Score::Whitened),
+    )?;
     match (score, marginal) {
         (Score::Marginal, Some(folder)) => {
             let marginal = MarginalScore::load(&folder.join(MARGINAL), device)?;

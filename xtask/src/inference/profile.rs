@@ -2,6 +2,7 @@
 
 use ::compression::{Loss, NetworkConfig, TrainingSettings};
 use anyhow::{Context, Result, ensure};
+use lognormal_sim::ScoreKind;
 use sbi::marginal_score::MarginalScoreSettings;
 use sbi::rounds::{self, RoundsSettings, SnleSettings, SnpeSettings, SnreSettings};
 use sbi::{FitSettings, FmpeSettings, NleSettings, NpeSettings, NreSettings, SampleSettings};
@@ -249,10 +250,14 @@ impl MethodProfile {
         usize::try_from(simulations).unwrap_or(usize::MAX) / self.rounds
     }
 
-    /// Whether it sees simulations of a pool with scores; sets of ours are larger and have none.
+    /// What the scores of the pool that it sees hold fixed; sets of ours are larger and have none.
     #[must_use]
-    pub fn scored_pool(&self) -> bool {
-        self.group != Group::Ours
+    pub fn pool_scores(&self) -> Option<ScoreKind> {
+        match (self.group, self.score) {
+            (Group::Ours, _) => None,
+            (_, Score::Whitened) => Some(ScoreKind::Whitened),
+            _ => Some(ScoreKind::Latents),
+        }
     }
 
     fn validate(&self, proposals: &SampleSettings) -> Result<()> {
@@ -282,8 +287,8 @@ impl MethodProfile {
             "score = {score:?} and the score of the loss must be given together"
         );
         ensure!(
-            *score != Score::Conditional || self.scored_pool(),
-            "conditional scores are of the groups methods and scores"
+            *score == Score::None || self.group != Group::Ours,
+            "scores are of the groups methods and scores"
         );
         learn.fit().training.validate()?;
         Ok(())
@@ -355,18 +360,18 @@ impl Profile {
         if let Some(MarginalProfile { simulations, network }) = &self.marginal {
             ensure!(*simulations >= 20, "marginal.simulations = {simulations}: 20 are needed");
             network.fit.training.validate().context("marginal.network")?;
-            let pool = self.pool(true, 0);
+            let pool = self.pool(Some(ScoreKind::Latents), 0);
             ensure!(pool.is_some(), "the marginal score is tested on a pool of the methods");
         }
         Ok(())
     }
 
-    /// Number of simulations of the pool of a run, with scores or without; none if no method in one
-    /// round needs it.
+    /// Number of simulations of the pool of a run with scores of some kind, or without; none if no
+    /// method in one round needs it.
     #[must_use]
-    pub fn pool(&self, scored: bool, run: usize) -> Option<u64> {
+    pub fn pool(&self, scores: Option<ScoreKind>, run: usize) -> Option<u64> {
         let users = self.method.iter().filter(|method| {
-            method.rounds == 1 && method.scored_pool() == scored && run < method.runs
+            method.rounds == 1 && method.pool_scores() == scores && run < method.runs
         });
         users.filter_map(|method| method.simulations.last().copied()).max()
     }
@@ -449,13 +454,13 @@ mod tests {
     #[test]
     fn pools_serve_the_largest_budget_in_one_round() -> Result<()> {
         let profile = Profile::load("laptop")?;
-        let largest = |scored: bool| {
-            let own = profile.method.iter().filter(|m| m.rounds == 1 && m.scored_pool() == scored);
-            own.filter_map(|method| method.simulations.last()).max().copied()
-        };
-        assert_eq!(profile.pool(true, 0), largest(true));
-        assert_eq!(profile.pool(false, 0), largest(false));
-        assert_eq!(profile.pool(true, profile.runs()), None);
+        for scores in [Some(ScoreKind::Latents), Some(ScoreKind::Whitened), None] {
+            let own = profile.method.iter().filter(|m| m.rounds == 1 && m.pool_scores() == scores);
+            let largest = own.filter_map(|method| method.simulations.last()).max().copied();
+            assert!(largest.is_some());
+            assert_eq!(profile.pool(scores, 0), largest);
+            assert_eq!(profile.pool(scores, profile.runs()), None);
+        }
         Ok(())
     }
 

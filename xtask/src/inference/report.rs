@@ -17,7 +17,7 @@ use crate::files::{read_json, write_json, write_text};
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::markup::parameter_label;
 use crate::prior::{DIM, Prior};
-use crate::published::Published;
+use crate::published::{Published, Score};
 use crate::report::posterior::Sampled;
 use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
@@ -242,6 +242,14 @@ fn score_words(profile: &Profile) -> String {
             story::grouped(marginal.simulations)
         )
     });
+    let whitened = match profile.method.iter().any(|method| method.score == Score::Whitened) {
+        true => {
+            " The whitened score is another one with this mean: it holds latents fixed that are \
+             independent of map and parameters where the field is Gaussian, and has far less noise \
+             at the same cost (`cargo xtask scores` measures it). It is not in the paper."
+        }
+        false => "",
+    };
     let own = profile.method.iter().filter(|method| method.group == Group::Scores);
     let fixed = own.clone().all(|method| method.learn.fit().training.validation == 0.0);
     let steps = own.map(|method| method.learn.fit().training.max_steps).max().unwrap_or(0);
@@ -257,7 +265,7 @@ fn score_words(profile: &Profile) -> String {
         "With each map the simulator can give the derivative of its log density with respect to the \
          parameters, with the latents held fixed: the conditional score. A term in the loss of NLE \
          asks the flow to have it. Its mean over the latents that lead to the same summary is the \
-         true score of the likelihood, but a single one is mostly noise.{marginal}{training}"
+         true score of the likelihood, but a single one is mostly noise.{whitened}{marginal}{training}"
     )
 }
 
@@ -328,7 +336,7 @@ fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
     if matches!(profile.compressor.network, ::compression::NetworkConfig::ResNet(_)) {
         keys.push("he2016");
     }
-    if profile.method.iter().any(|method| method.score != crate::published::Score::None) {
+    if profile.method.iter().any(|method| method.score != Score::None) {
         keys.push("zeghal2022");
     }
     for method in &profile.method {

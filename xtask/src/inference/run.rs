@@ -6,7 +6,7 @@ use ::compression::Compressor;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::{DeviceChoice, open_device};
-use lognormal_sim::{Cosmology, Simulator};
+use lognormal_sim::{Cosmology, ScoreKind, Simulator};
 
 use super::cell::{Cell, Setting};
 use super::compressor::{SUMMARY, make_compressor, read_compressor, summarise};
@@ -52,14 +52,22 @@ struct Chains {
     recipes: [(Recipe, Output); 2],
 }
 
+/// What the scores of simulations hold fixed, where they have scores.
+type Scores = Option<ScoreKind>;
+
+/// Kinds of pools with their names; the first are those that the marginal score is tested on.
+const POOLS: [(Scores, &str); 3] = [
+    (Some(ScoreKind::Latents), "pool"),
+    (Some(ScoreKind::Whitened), "pool-whitened"),
+    (None, "pool-plain"),
+];
+
 /// What the cells read, as the tasks left it.
 struct Prepared {
     compressor: Output,
     summary: Output,
-    /// Pools with scores, one for each run that has one.
-    scored: Vec<Output>,
-    /// Pools without scores.
-    plain: Vec<Output>,
+    /// Pools by their scores, one for each run that has one.
+    pools: Vec<(Scores, Vec<Output>)>,
     marginal_pool: Option<Output>,
     marginal: Option<Output>,
 }
@@ -139,8 +147,7 @@ impl Prepared {
     fn all(&self) -> impl Iterator<Item = &Output> {
         [&self.compressor, &self.summary]
             .into_iter()
-            .chain(&self.scored)
-            .chain(&self.plain)
+            .chain(self.pools.iter().flat_map(|(_, pools)| pools))
             .chain(&self.marginal_pool)
             .chain(&self.marginal)
     }
@@ -237,36 +244,40 @@ impl Setup<'_> {
                 |workspace| summarise(network, map, workspace)
             })?;
         let mut tasks = Vec::new();
-        let mut plan = |name: &str, size: u64, scored: bool| -> Result<()> {
-            let own = derive_seed(seed, name);
-            let config = (simulator.survey(), prior, size, scored, device_name, seed);
+        // Pools of one purpose differ by their scores alone.
+        let mut plan = |name: &str, purpose: &str, size: u64, scores: Scores| -> Result<()> {
+            let own = derive_seed(seed, purpose);
+            let config = (simulator.survey(), prior, size, scores, purpose, device_name, seed);
             let steps = usize::try_from(size)?;
             tasks.push(study.plan(name, 1, &config, &[&compressor], steps, move |workspace| {
-                let maps = match scored {
-                    true => CompressedMaps::with_scores(simulator, network),
-                    false => CompressedMaps::new(simulator, network),
+                let maps = match scores {
+                    Some(kind) => CompressedMaps::with_scores(simulator, network, kind),
+                    None => CompressedMaps::new(simulator, network),
                 };
                 make_pool(&maps, prior, size, own, workspace)
             })?);
             Ok(())
         };
-        let sizes =
-            |scored: bool| (0..profile.runs()).map_while(move |run| profile.pool(scored, run));
         if let Some(marginal) = &profile.marginal {
-            plan("marginal-pool", marginal.simulations, true)?;
+            let latents = Some(ScoreKind::Latents);
+            plan("marginal-pool", "marginal-pool", marginal.simulations, latents)?;
         }
-        for (run, size) in sizes(true).enumerate() {
-            plan(&format!("pool-{run}"), size, true)?;
-        }
-        for (run, size) in sizes(false).enumerate() {
-            plan(&format!("pool-plain-{run}"), size, false)?;
+        for (scores, name) in POOLS {
+            let sizes = (0..profile.runs()).map_while(|run| profile.pool(scores, run));
+            for (run, size) in sizes.enumerate() {
+                plan(&format!("{name}-{run}"), &format!("pool-{run}"), size, scores)?;
+            }
         }
         let mut outputs = study.run_all("simulations", self.crew, tasks)?.into_iter();
         let marginal_pool = profile.marginal.as_ref().and_then(|_| outputs.next());
-        let scored: Vec<Output> = outputs.by_ref().take(sizes(true).count()).collect();
-        let plain: Vec<Output> = outputs.collect();
+        let mut pools = Vec::new();
+        for (scores, _) in POOLS {
+            let runs = (0..profile.runs()).take_while(|run| profile.pool(scores, *run).is_some());
+            pools.push((scores, outputs.by_ref().take(runs.count()).collect::<Vec<_>>()));
+        }
         let mut marginal = None;
         if let (Some(own), Some(pool)) = (&profile.marginal, &marginal_pool) {
+            let (_, scored) = &pools[0];
             let fresh = scored.first().context("the marginal score is tested on a pool")?;
             let config = (own, prior, device_name, seed);
             let steps = own.network.fit.training.max_steps;
@@ -278,7 +289,7 @@ impl Setup<'_> {
             })?;
             marginal = study.run_all("marginal score", Crew::SideBySide(1), vec![task])?.pop();
         }
-        Ok(Prepared { compressor, summary, scored, plain, marginal_pool, marginal })
+        Ok(Prepared { compressor, summary, pools, marginal_pool, marginal })
     }
 
     /// Learns in all cells; none for a shard, which makes its share only.
@@ -291,8 +302,9 @@ impl Setup<'_> {
         let Self { study, profile, device_name, seed, .. } = *self;
         let mut tasks = Vec::new();
         for (method, simulations, run) in profile.cells() {
-            let pools = if method.scored_pool() { &prepared.scored } else { &prepared.plain };
-            let pool = (method.rounds == 1).then(|| pools.get(run).context("a run has its pool"));
+            let own = prepared.pools.iter().find(|(scores, _)| *scores == method.pool_scores());
+            let pool = own.and_then(|(_, pools)| pools.get(run)).context("a run has its pool");
+            let pool = (method.rounds == 1).then_some(pool);
             let pool = pool.transpose()?;
             let marginal = prepared.marginal.as_ref().filter(|_| method.score == Score::Marginal);
             let cell = Cell {

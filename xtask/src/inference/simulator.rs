@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::compression::Compressor;
-use lognormal_sim::{Cosmology, Simulator as MapSimulator};
+use lognormal_sim::{Cosmology, ScoreKind, Simulator as MapSimulator};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use sbi::simulations::{OnFault, Policy};
@@ -31,8 +31,8 @@ pub enum SimulationError {
 pub struct CompressedMaps<'a> {
     maps: &'a MapSimulator,
     compressor: &'a (dyn Compressor + Sync),
-    /// Whether simulations have the conditional score of their latents.
-    scored: bool,
+    /// What the scores of simulations hold fixed, if they have scores.
+    scored: Option<ScoreKind>,
     simulations: AtomicU64,
     gradients: AtomicU64,
     failures: AtomicU64,
@@ -42,12 +42,16 @@ impl<'a> CompressedMaps<'a> {
     /// Summaries without scores.
     pub fn new(maps: &'a MapSimulator, compressor: &'a (dyn Compressor + Sync)) -> Self {
         let [simulations, gradients, failures] = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { maps, compressor, scored: false, simulations, gradients, failures }
+        Self { maps, compressor, scored: None, simulations, gradients, failures }
     }
 
-    /// Summaries with the conditional scores of the maps, `d ln p(map | z, theta) / d theta`.
-    pub fn with_scores(maps: &'a MapSimulator, compressor: &'a (dyn Compressor + Sync)) -> Self {
-        Self { scored: true, ..Self::new(maps, compressor) }
+    /// Summaries with scores of the maps that hold latents of some kind fixed.
+    pub fn with_scores(
+        maps: &'a MapSimulator,
+        compressor: &'a (dyn Compressor + Sync),
+        kind: ScoreKind,
+    ) -> Self {
+        Self { scored: Some(kind), ..Self::new(maps, compressor) }
     }
 
     /// What was simulated so far.
@@ -62,10 +66,10 @@ impl<'a> CompressedMaps<'a> {
     /// A noisy map, with its score if it is wanted.
     fn map(&self, theta: &[f64], seed: u64) -> lognormal_sim::Result<(Vec<f32>, Option<Vec<f64>>)> {
         let cosmology = Cosmology::from_parameters(&std::array::from_fn(|i| theta[i]))?;
-        if !self.scored {
+        let Some(kind) = self.scored else {
             return Ok((self.maps.simulate(&cosmology, seed, 0, true)?, None));
-        }
-        let made = self.maps.simulate_with_score(&cosmology, seed, 0)?;
+        };
+        let made = self.maps.simulate_scored(kind, &cosmology, seed, 0)?;
         self.gradients.fetch_add(1, Ordering::Relaxed);
         Ok((made.maps.iter().map(|pixel| *pixel as f32).collect(), Some(made.score.to_vec())))
     }
@@ -88,7 +92,7 @@ impl Simulator for CompressedMaps<'_> {
             Ok((map, score)) => Ok(Simulation { x: self.compressor.compress(&map)?, score }),
             Err(error) if error.is_recoverable() => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
-                let score = self.scored.then(|| vec![f64::NAN; DIM]);
+                let score = self.scored.map(|_| vec![f64::NAN; DIM]);
                 Ok(Simulation { x: vec![f64::NAN; self.observables()], score })
             }
             Err(error) => Err(error.into()),

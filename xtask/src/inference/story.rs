@@ -253,9 +253,11 @@ fn scores(results: &Results, curves: &[Curve]) -> Option<String> {
     };
     let none = of(Score::None)?;
     let mut parts = Vec::new();
-    for (score, name) in
-        [(Score::Conditional, "The conditional score"), (Score::Marginal, "The marginal score")]
-    {
+    for (score, name) in [
+        (Score::Conditional, "The conditional score"),
+        (Score::Whitened, "The score at fixed whitened latents"),
+        (Score::Marginal, "The marginal score"),
+    ] {
         let Some(with) = of(score) else { continue };
         let mut helps = Vec::new();
         let mut numbers = Vec::new();
