@@ -114,21 +114,18 @@ impl Compressor for SquareSpectra {
         let mut statistics = Vec::new();
         for map in maps.chunks_exact(self.shape.numbers()) {
             let spectra = self.spectra.compress(&self.fields(map))?;
-            let mut pairs = spectra.chunks_exact(self.bands);
-            let mut all = vec![vec![&[][..]; fields]; fields];
+            // Pairs of fields (i, j) with i <= j, row by row.
+            let pair = |i: usize, j: usize| {
+                let place = i * fields - i * i.saturating_sub(1) / 2 + j - i;
+                &spectra[place * self.bands..(place + 1) * self.bands]
+            };
+            let own = |k: usize, band: usize| pair(k, k)[band].max(f64::MIN_POSITIVE);
             for i in 0..fields {
                 for j in i..fields {
-                    all[i][j] = pairs.next().unwrap_or_default();
-                }
-            }
-            for i in 0..fields {
-                for j in i..fields {
-                    statistics.extend((0..self.bands).map(|band| {
-                        let own = |k: usize| all[k][k][band].max(f64::MIN_POSITIVE);
-                        match i == j {
-                            true => own(i).ln(),
-                            false => all[i][j][band] / (own(i) * own(j)).sqrt(),
-                        }
+                    let cross = pair(i, j).iter().enumerate();
+                    statistics.extend(cross.map(|(band, value)| match i == j {
+                        true => own(i, band).ln(),
+                        false => value / (own(i, band) * own(j, band)).sqrt(),
                     }));
                 }
             }
