@@ -44,7 +44,7 @@ pub fn grouped(number: u64) -> String {
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         // A narrow space that does not break.
-        if place > 0 && (digits.len() - place) % 3 == 0 && digits.len() > 4 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) && digits.len() > 4 {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -122,7 +122,7 @@ fn fewest(results: &Results) -> Option<String> {
         };
         let mut order: Vec<&MethodNeeds> =
             implicit.iter().filter(|one| reached(one)).copied().collect();
-        order.sort_by(|a, b| number(&a).total_cmp(&number(&b)));
+        order.sort_by(|a, b| number(a).total_cmp(&number(b)));
         let meaning = match *level == gaussian {
             true => {
                 ", which a normal distribution with the mean and the covariance of the explicit posterior has"
