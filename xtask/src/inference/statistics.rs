@@ -1,10 +1,10 @@
 //! Statistics of maps for a small network to learn from: spectra of the maps and of their squares.
 //!
-//! The spectra of all pairs of bins hold what a Gaussian field tells. The square of the signal as a
-//! Wiener filter of all bins estimates it, against the maps themselves, is a spectrum that holds most of what the
-//! bispectrum tells (a skew spectrum), and against other squares part of the trispectrum. All of them
-//! are spectra of ten fields: auto spectra enter by their logarithm, cross spectra as correlation
-//! coefficients, so that neither varies by orders of magnitude over the prior.
+//! The spectra of all pairs of bins hold what a Gaussian field tells. The square of the signal, as a
+//! Wiener filter of all bins estimates it, against the maps themselves is a spectrum that holds most
+//! of what the bispectrum tells (a skew spectrum), and against other squares part of the trispectrum.
+//! All of them are spectra of ten fields: auto spectra enter by their logarithm, cross spectra as
+//! correlation coefficients, so that neither varies by orders of magnitude over the prior.
 //!
 //! *When to use.* Small maps and few processor hours: what a convolutional network learns in hours a
 //! fully connected one learns of these numbers in a minute.
