@@ -183,7 +183,7 @@ fn reference(weights: &[Weight], map: &[f64]) -> Vec<f64> {
     let pixels = images.height * images.width;
     let means = images.numbers.chunks_exact(pixels).map(|image| image.iter().sum::<f64>());
     let means: Vec<f64> = means.map(|sum| sum / pixels as f64).collect();
-    let (weight, bias) = (find("head.weight".into()), find("head.bias".into()));
+    let (weight, bias) = (find("head.layers.0.weight".into()), find("head.layers.0.bias".into()));
     let outputs = 0..bias.values.len();
     let output = |at: usize| {
         let terms = means.iter().enumerate();
