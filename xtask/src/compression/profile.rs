@@ -252,7 +252,7 @@ mod tests {
             ("observations = 300", "observations = 990", "observations = 990"),
             ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
-            ("width = 64", "width = 5", "last 5 channels"),
+            ("hidden = [128]", "hidden = [5]", "last 5 channels"),
             ("learning_rate = ", "learning_rate = -", "learning_rate"),
         ] {
             let text = laptop.replace(old, new);

@@ -443,7 +443,8 @@ mod tests {
         }
         let paper = Profile::load("paper")?;
         for method in paper.method.iter().filter(|method| method.group != Group::Ours) {
-            let curve = method.published(&published).expect("checked above");
+            // whitened scores are not published
+            let Some(curve) = method.published(&published) else { continue };
             let numbers: Vec<u64> = curve.simulations.iter().map(|n| *n as u64).collect();
             assert_eq!(method.simulations, numbers, "{}", method.name);
             assert!(method.runs >= curve.runs, "{}", method.name);
