@@ -5,7 +5,7 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 
 use crate::convergence::LocalTransform;
-use crate::error::Result;
+use crate::error::{Result, check_length};
 use crate::field_power::{FieldPower, check_shape};
 use crate::fourier::{Fourier, FourierScratch};
 use crate::mixing::MixingMatrices;
@@ -83,14 +83,14 @@ impl Fields {
 
     /// Noise-free convergence `[bin][y][x]` of standard normal latents of the same layout.
     ///
-    /// # Panics
-    /// If the number of latents is not that of the pixels.
-    #[must_use]
-    pub fn convergence<T: Pixel>(&self, latents: &[T]) -> Vec<T> {
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if there is not one latent for each pixel and bin.
+    pub fn convergence<T: Pixel>(&self, latents: &[T]) -> Result<Vec<T>> {
+        let (n, bins) = (self.modes.npix(), self.power.shifts.len());
+        check_length("latents", latents.len(), bins * n * n)?;
         let mut maps = vec![T::zero(); latents.len()];
-        let mut space = FieldSpace::new(self.modes.npix(), self.power.shifts.len());
-        self.write_convergence(latents, &mut maps, &mut space);
-        maps
+        self.write_convergence(latents, &mut maps, &mut FieldSpace::new(n, bins));
+        Ok(maps)
     }
 
     /// As [`Fields::convergence`], in memory that is there.

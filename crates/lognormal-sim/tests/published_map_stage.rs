@@ -92,7 +92,7 @@ fn field() {
     let (simulator, latents) = (simulator(), reference("lat_z.npy"));
     let published = reference("field_N64.npy");
     for cosmology in 0..2 {
-        let ours: Vec<f64> = fields(&simulator, cosmology).convergence(&latents);
+        let ours: Vec<f64> = fields(&simulator, cosmology).convergence(&latents).unwrap();
         let map = N * N * BINS;
         let theirs = bin_first(&published[cosmology * map..(cosmology + 1) * map]);
         for (bin, (ours, theirs)) in ours.chunks(N * N).zip(theirs.chunks(N * N)).enumerate() {

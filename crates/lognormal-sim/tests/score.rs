@@ -44,7 +44,9 @@ fn coordinates_of_latents_are_those_of_their_field() {
         let mut density = WhitenedDensity::new(&simulator, maps).unwrap();
         let white = density.coordinates(&point, &latents).unwrap();
         let back = density.convergence(&point, &white).unwrap();
-        let field = simulator.fields(&point).unwrap().convergence(&latents);
+        let field = simulator.fields(&point).unwrap().convergence(&latents).unwrap();
+        let short = simulator.fields(&point).unwrap().convergence(&latents[1..]);
+        assert!(matches!(short, Err(lognormal_sim::Error::Shape { .. })));
         for (a, b) in back.iter().zip(&field) {
             assert!((a - b).abs() < 1e-12, "{a} {b}");
         }
@@ -102,7 +104,7 @@ fn log_density(simulator: &Simulator, kind: ScoreKind, index: u64, point: &Cosmo
 /// The Gaussian field behind fiducial latents, from its convergence.
 fn gaussian_field(simulator: &Simulator, latents: &[f64]) -> Vec<f64> {
     let fields = simulator.fields(&Cosmology::FIDUCIAL).unwrap();
-    let kappa: Vec<f64> = fields.convergence(latents);
+    let kappa: Vec<f64> = fields.convergence(latents).unwrap();
     let pixels = kappa.len() / simulator.bins();
     let mut g = Vec::new();
     for (kappa, shift) in kappa.chunks_exact(pixels).zip(&fields.power().shifts) {
