@@ -25,4 +25,4 @@ pub use profile::Profile;
 pub use report::{NAME, digest, write_report};
 pub use run::run;
 pub use source::LensingMaps;
-pub use train::{WEIGHTS, show_steps, train};
+pub use train::{WEIGHTS, show_steps, train, with_fitting};

@@ -1,4 +1,4 @@
-//! A program that can reach the device asked for.
+//! The device that networks are on, and a program that can reach it.
 //!
 //! GPU support multiplies the time of the build by four, so that it is left out until it is asked
 //! for: then the program builds itself again with it and goes on as that.
@@ -7,9 +7,37 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use flows::DeviceChoice;
+use burn::tensor::Device;
+use flows::{DeviceChoice, open_device};
 
 use crate::commands::test::source_tree;
+use crate::study::Crew;
+
+/// Where a study trains its networks.
+pub struct NetworkDevice {
+    /// The device.
+    pub device: Device,
+    /// Its name in what results depend on: `cpu` or `wgpu`.
+    pub name: &'static str,
+    /// How many networks are trained at a time.
+    pub crew: Crew,
+}
+
+impl NetworkDevice {
+    /// Opens the device that was chosen.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn open(choice: DeviceChoice) -> Result<Self> {
+        let device = open_device(choice)?;
+        Ok(if device == open_device(DeviceChoice::Cpu)? {
+            Self { device, name: "cpu", crew: Crew::one_per_thread() }
+        } else {
+            // one network at a time keeps a graphics processor busy
+            Self { device, name: "wgpu", crew: Crew::SideBySide(1) }
+        })
+    }
+}
 
 /// Goes on only in a program that can serve the choice. If this one cannot, it is built with GPU
 /// support and started with the same arguments in place of this one, so that nothing may have been

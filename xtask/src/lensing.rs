@@ -14,7 +14,7 @@ mod run;
 pub use comparison::{Comparison, PAIRS, compare};
 pub use inference::{Method, Problem, draw_posterior};
 pub use measurement::{Measurement, measure};
-pub use observation::{OBSERVATION, observation_seed, observe};
+pub use observation::{OBSERVATION, Observed, observation_seed};
 pub use profile::{C2stProfile, Profile};
 pub use report::{ReportInputs, digest, write_report};
 pub use run::run;

@@ -1,6 +1,6 @@
 //! From summaries to posteriors: one way of inference for all compressors.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::Path;
 
 use ::compression::Compressor;
@@ -11,12 +11,12 @@ use metrics::{NonFinite, mean, negative_log_probability};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use sbi::simulations::Simulations;
-use sbi::{Estimator, FitProgress, FitSettings, Fitting, NpeSettings, npe};
+use sbi::{Estimator, FitSettings, Fitting, NpeSettings, npe};
 
 use super::measured::{Explicit, Inferred, Measured};
 use super::profile::InferenceProfile;
 use super::source::LensingMaps;
-use super::train::show_steps;
+use super::train::with_fitting;
 use crate::arrays::{Array, Named, read_npz, write_npz};
 use crate::files::write_json;
 use crate::lensing::C2stProfile;
@@ -226,19 +226,9 @@ impl Inference<'_> {
             NpeSettings { flow, fit: FitSettings { training, ..fit }, coordinates, score: None };
         let Pairs { theta, x } = &summaries.training;
         let set = Simulations::new(theta.clone(), x.clone(), None)?;
-        let checkpoints = workspace.checkpoint("networks");
-        std::fs::create_dir_all(&checkpoints)?;
-        let mut show = show_steps(workspace);
-        let mut observer = |progress: &FitProgress| {
-            show(progress.training.step);
-            ControlFlow::Continue(())
-        };
-        let mut fitting = Fitting {
-            device: self.device,
-            checkpoints: Some(&checkpoints),
-            observer: &mut observer,
-        };
-        Ok(npe(self.prior.distribution(), &set, &settings, &mut fitting)?)
+        let prior = self.prior.distribution();
+        let fit = |fitting: &mut Fitting| npe(prior, &set, &settings, fitting);
+        Ok(with_fitting(self.device, workspace, fit)??)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ::compression::{NonFinite, TrainingSettings};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use flows::{DeviceChoice, open_device};
+use flows::DeviceChoice;
 use lognormal_sim::{Cosmology, Simulator};
 
 use super::calibration::{CALIBRATION, calibrate};
@@ -16,11 +16,11 @@ use super::report::{MethodInputs, NAME, ReportInputs, write_report};
 use super::source::LensingMaps;
 use super::train::{read_network, spectra, train};
 use crate::arrays::read_npz;
-use crate::cli::{SurveyArguments, with_npix};
 use crate::commands::benchmark::Finished;
 use crate::commands::report::STUDY;
+use crate::device::NetworkDevice;
 use crate::files::{write_json, write_text};
-use crate::lensing::{Method, OBSERVATION, Problem, draw_posterior, observe};
+use crate::lensing::{Method, Observed, Problem, draw_posterior};
 use crate::machine::machine;
 use crate::prior::Prior;
 use crate::sampling::SAMPLES;
@@ -89,28 +89,19 @@ pub fn run(
     choice: DeviceChoice,
     seed: u64,
 ) -> Result<Option<Finished>> {
-    let survey = SurveyArguments { survey: profile.survey.clone(), shift_table: None }.load()?;
-    let survey = with_npix(survey, Some(profile.npix))?;
-    let (prior, simulator) = (Prior::load(&profile.prior)?, Simulator::new(survey)?);
-    let device = open_device(choice)?;
-    let on_processor = device == open_device(DeviceChoice::Cpu)?;
+    let Observed { simulator, prior, observation, map } =
+        Observed::new(study, &profile.survey, &profile.prior, profile.npix, seed)?;
+    let NetworkDevice { device, name: device_name, crew } = NetworkDevice::open(choice)?;
     let setup = Setup {
         study,
         profile,
         simulator: &simulator,
         prior: &prior,
         device: &device,
-        device_name: if on_processor { "cpu" } else { "wgpu" },
-        // one network at a time keeps a graphics processor busy
-        crew: if on_processor { Crew::one_per_thread() } else { Crew::SideBySide(1) },
+        device_name,
+        crew,
         seed,
     };
-    let truth = Cosmology::FIDUCIAL;
-    let config = (simulator.survey(), truth.parameters(), seed);
-    let observation = study.run("observation", 1, &config, &[], |workspace| {
-        observe(&simulator, &truth, seed, workspace)
-    })?;
-    let map = read_npz(&observation.path(OBSERVATION), "map")?.data;
     let [power_spectrum, full_field] = setup.references(&observation, &map)?;
     let draws = read_npz(&full_field.path(SAMPLES), "samples")?;
     let reference = explicit(&draws, &profile.c2st);

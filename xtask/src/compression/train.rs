@@ -1,5 +1,6 @@
 //! Trainings of networks that compress maps.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use ::compression::{
@@ -9,6 +10,7 @@ use ::compression::{
 use anyhow::Result;
 use burn::tensor::Device;
 use lognormal_sim::Simulator;
+use sbi::{FitProgress, Fitting};
 
 use crate::files::{read_json, write_json};
 use crate::prior::DIM;
@@ -33,6 +35,26 @@ pub fn show_steps<'a>(workspace: &'a Workspace<'_>) -> impl FnMut(usize) + 'a {
     }
 }
 
+/// Fits networks, with their steps in the bar of the stage and checkpoints in the workspace.
+///
+/// # Errors
+/// If the folder of the checkpoints cannot be made.
+pub fn with_fitting<T>(
+    device: &Device,
+    workspace: &Workspace,
+    fit: impl FnOnce(&mut Fitting) -> T,
+) -> Result<T> {
+    let checkpoints = workspace.checkpoint("networks");
+    std::fs::create_dir_all(&checkpoints)?;
+    let mut show = show_steps(workspace);
+    let mut observer = |progress: &FitProgress| {
+        show(progress.training.step);
+        ControlFlow::Continue(())
+    };
+    let observer = &mut observer;
+    Ok(fit(&mut Fitting { device, checkpoints: Some(&checkpoints), observer }))
+}
+
 /// Trains a network and stores it with the report of its training.
 ///
 /// # Errors
@@ -48,7 +70,7 @@ pub fn train(
     let mut show = show_steps(workspace);
     let mut observer = |progress: &TrainingProgress| {
         show(progress.step);
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     };
     let checkpoint = workspace.checkpoint("training.safetensors");
     let (compressor, report) = ::compression::train(

@@ -18,7 +18,7 @@ use super::pools::with_score;
 use super::profile::{Learn, MethodProfile, Profile};
 use super::simulator::{CompressedMaps, POLICY};
 use crate::arrays::{Named, write_npz};
-use crate::compression::show_steps;
+use crate::compression::{show_steps, with_fitting};
 use crate::files::write_json;
 use crate::prior::{DIM, Prior};
 use crate::sampling::SAMPLES;
@@ -181,25 +181,14 @@ impl Setting<'_> {
         let Cell { method, simulations, marginal, .. } = cell;
         let (set, count) =
             with_score(pool, *simulations, method.score, marginal.as_deref(), self.device)?;
-        let checkpoints = workspace.checkpoint("networks");
-        std::fs::create_dir_all(&checkpoints)?;
-        let mut show = show_steps(workspace);
-        let mut observer = |progress: &FitProgress| {
-            show(progress.training.step);
-            ControlFlow::Continue(())
-        };
-        let mut fitting = Fitting {
-            device: self.device,
-            checkpoints: Some(&checkpoints),
-            observer: &mut observer,
-        };
         let prior = self.prior.distribution();
-        let estimator = match learn {
-            Learn::Npe(settings) => npe(prior, &set, settings, &mut fitting),
-            Learn::Nle(settings) => nle(prior, &set, settings, &mut fitting),
-            Learn::Nre(settings) => nre(prior, &set, settings, &mut fitting),
-            Learn::Fmpe(settings) => fmpe(prior, &set, settings, &mut fitting),
+        let fit = |fitting: &mut Fitting| match learn {
+            Learn::Npe(settings) => npe(prior, &set, settings, fitting),
+            Learn::Nle(settings) => nle(prior, &set, settings, fitting),
+            Learn::Nre(settings) => nre(prior, &set, settings, fitting),
+            Learn::Fmpe(settings) => fmpe(prior, &set, settings, fitting),
         };
+        let estimator = with_fitting(self.device, workspace, fit)?;
         let reports = estimator.as_ref().map_or(Vec::new(), |found| found.reports().to_vec());
         Ok(Learnt { estimator, count, reports })
     }

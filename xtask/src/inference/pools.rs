@@ -10,14 +10,14 @@ use flows::training::TrainingSettings;
 use ndarray::Array2;
 use sbi::marginal_score::{self, MarginalScore};
 use sbi::simulations::{Simulations, Store, StorePlan};
-use sbi::{FitProgress, FitSettings, Fitting};
+use sbi::{FitSettings, Fitting};
 use serde::{Deserialize, Serialize};
 
 use super::compressor::COUNT;
 use super::counts::Count;
 use super::profile::MarginalProfile;
 use super::simulator::{CompressedMaps, POLICY};
-use crate::compression::show_steps;
+use crate::compression::with_fitting;
 use crate::files::{read_json, write_json};
 use crate::prior::{DIM, Prior};
 use crate::published::Score;
@@ -140,15 +140,10 @@ pub fn learn_marginal_score(
         },
         ..settings.fit
     };
-    let checkpoints = workspace.checkpoint("networks");
-    std::fs::create_dir_all(&checkpoints)?;
-    let mut show = show_steps(workspace);
-    let mut observer = |progress: &FitProgress| {
-        show(progress.training.step);
-        ControlFlow::Continue(())
+    let fit = |fitting: &mut Fitting| {
+        marginal_score::fit(prior.distribution(), &training, &settings, fitting)
     };
-    let mut fitting = Fitting { device, checkpoints: Some(&checkpoints), observer: &mut observer };
-    let score = marginal_score::fit(prior.distribution(), &training, &settings, &mut fitting)?;
+    let score = with_fitting(device, workspace, fit)??;
     let residual = score.residual(&fresh)?;
     score.save(&workspace.path(MARGINAL))?;
     let count: Count = read_json(&pool.join(COUNT))?;

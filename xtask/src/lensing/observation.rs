@@ -3,8 +3,10 @@
 use anyhow::Result;
 use lognormal_sim::{Cosmology, Simulator};
 
-use crate::arrays::{Named, write_npz};
-use crate::study::{Workspace, derive_seed};
+use crate::arrays::{Named, read_npz, write_npz};
+use crate::cli::{SurveyArguments, with_npix};
+use crate::prior::Prior;
+use crate::study::{Output, Study, Workspace, derive_seed};
 
 /// File of the observation: `map`, without noise `field`, both `[bin, y, x]`, and `theta`.
 pub const OBSERVATION: &str = "observation.npz";
@@ -15,11 +17,43 @@ pub fn observation_seed(seed: u64) -> u64 {
     derive_seed(seed, "observation")
 }
 
+/// What every study of maps begins with.
+pub struct Observed {
+    /// The survey.
+    pub simulator: Simulator,
+    /// The prior.
+    pub prior: Prior,
+    /// The task that made the map.
+    pub observation: Output,
+    /// A simulated map `[bin][y][x]` at the fiducial parameters.
+    pub map: Vec<f64>,
+}
+
+impl Observed {
+    /// Loads survey and prior, presets or TOML files, and observes the survey with `npix` pixels
+    /// along a side.
+    ///
+    /// # Errors
+    /// If survey or prior make no sense, or the task fails.
+    pub fn new(study: &Study, survey: &str, prior: &str, npix: usize, seed: u64) -> Result<Self> {
+        let survey = SurveyArguments { survey: survey.to_owned(), shift_table: None }.load()?;
+        let survey = with_npix(survey, Some(npix))?;
+        let (prior, simulator) = (Prior::load(prior)?, Simulator::new(survey)?);
+        let truth = Cosmology::FIDUCIAL;
+        let config = (simulator.survey(), truth.parameters(), seed);
+        let observation = study.run("observation", 1, &config, &[], |workspace| {
+            observe(&simulator, &truth, seed, workspace)
+        })?;
+        let map = read_npz(&observation.path(OBSERVATION), "map")?.data;
+        Ok(Self { simulator, prior, observation, map })
+    }
+}
+
 /// Simulates an observation and writes it to the workspace.
 ///
 /// # Errors
 /// If the survey cannot be simulated or the folder cannot be written.
-pub fn observe(
+fn observe(
     simulator: &Simulator,
     truth: &Cosmology,
     seed: u64,

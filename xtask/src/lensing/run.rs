@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use lognormal_sim::{Cosmology, Simulator};
+use lognormal_sim::Cosmology;
 
 use super::{
-    Method, OBSERVATION, Problem, Profile, ReportInputs, compare, draw_posterior, measure, observe,
-    write_report,
+    Method, OBSERVATION, Observed, Problem, Profile, ReportInputs, compare, draw_posterior,
+    measure, write_report,
 };
 use crate::arrays::read_npz;
-use crate::cli::{SurveyArguments, with_npix};
 use crate::commands::benchmark::Finished;
 use crate::commands::report::STUDY;
 use crate::files::{write_json, write_text};
 use crate::machine::machine;
-use crate::prior::Prior;
 use crate::sampling::SAMPLES;
 use crate::study::{Crew, Study};
 
@@ -28,28 +26,20 @@ const READ_ME: &str = "report.html  the study in one page\n\
 /// # Errors
 /// If the profile makes no sense, a task fails, or the folder cannot be written.
 pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result<Option<Finished>> {
-    let survey = SurveyArguments { survey: profile.survey.clone(), shift_table: None }.load()?;
-    let survey = with_npix(survey, Some(profile.npix))?;
-    let prior = Prior::load(&profile.prior)?;
+    let Observed { simulator, prior, observation, map } =
+        Observed::new(study, &profile.survey, &profile.prior, profile.npix, seed)?;
     let truth = Cosmology::FIDUCIAL;
-    let theta = truth.parameters();
-    let simulator = Simulator::new(survey.clone())?;
+    let survey = simulator.survey();
     let shape = [simulator.bins(), survey.npix, survey.npix];
-
-    let config = (&survey, theta, seed);
-    let observation = study.run("observation", 1, &config, &[], |workspace| {
-        observe(&simulator, &truth, seed, workspace)
-    })?;
-    let map = read_npz(&observation.path(OBSERVATION), "map")?.data;
     let problem = &Problem { simulator: &simulator, prior: &prior, map: &map };
 
-    let spectra = study.run("spectra", 1, &survey, &[&observation], |workspace| {
+    let spectra = study.run("spectra", 1, survey, &[&observation], |workspace| {
         write_json(&workspace.path("spectra.json"), &measure(problem, &truth)?)
     })?;
     let posteriors =
         [(Method::PowerSpectrum, &profile.power_spectrum), (Method::Explicit, &profile.full_field)]
             .map(|(method, config)| {
-                let identity = (&survey, &prior, config, seed);
+                let identity = (survey, &prior, config, seed);
                 let draws = config.chains * (config.warmup + config.draws);
                 study.plan(method.name(), 1, &identity, &[&observation], draws, move |workspace| {
                     draw_posterior(problem, method, config, seed, workspace)
@@ -91,7 +81,7 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         sampler: profile.full_field.sampler,
         prior: prior.clone(),
         map_size_deg: survey.map_size_deg,
-        truth: Some(theta),
+        truth: Some(truth.parameters()),
         maps: relative(observation.path(OBSERVATION))?,
         spectra: relative(spectra.path("spectra.json"))?,
         posteriors: vec![
