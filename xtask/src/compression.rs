@@ -5,24 +5,29 @@
 //! inference, the same for all, makes a posterior of each set of summaries; the explicit full-field
 //! posterior of the same observation says what could be known.
 //!
-//! `observation` -> `full-field` and `power-spectrum` -> `baselines`; for each loss and run
-//! `compressor` -> `summaries` -> `posterior`, which reads `full-field`; `calibration` -> report.
+//! `observation` -> `full-field` and `power-spectrum` -> `baselines`; where networks see statistics,
+//! `statistics` of the maps for training and inference; for each loss and run `compressor` ->
+//! `summaries` -> `posterior`, which reads `full-field`; `calibration` -> report.
 
 mod calibration;
 mod figures;
 mod group;
 mod infer;
+mod input;
 mod measured;
+mod prepared;
 mod profile;
 mod report;
 mod run;
 mod source;
+mod statistics;
 mod story;
 mod tables;
 mod train;
 
+pub use input::CompressorInput;
 pub use profile::Profile;
 pub use report::{NAME, digest, write_report};
 pub use run::run;
 pub use source::LensingMaps;
-pub use train::{WEIGHTS, show_steps, train, with_fitting};
+pub use train::{show_steps, train, with_fitting};

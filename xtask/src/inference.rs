@@ -24,7 +24,6 @@ mod report;
 mod results;
 mod run;
 mod simulator;
-mod statistics;
 mod story;
 mod tables;
 mod thresholds;

@@ -23,8 +23,8 @@ pub use network::{
 pub use neural::{Gaussian, NeuralCompressor};
 pub use score::ScoreCompressor;
 pub use shape::MapShape;
-pub use source::{FisherSource, MapSource, MemorySource};
-pub use spectrum::{SpectrumCompressor, SpectrumConfig, SummarySource};
+pub use source::{FisherSource, MapSource, MemorySource, SummarySource};
+pub use spectrum::{SpectrumCompressor, SpectrumConfig};
 pub use training::{
     Augmentation, CurvePoint, NonFinite, Timing, TrainingEnd, TrainingProgress, TrainingReport,
     TrainingSettings, fit, train,

@@ -62,7 +62,8 @@ pub enum Loss {
     Imnn {
         /// Numbers of a summary, at least the number of parameters; `None` for as many.
         summaries: Option<usize>,
-        /// Shifted maps are made for every so many examples.
+        /// Shifted maps are made for every so many examples: batches that it divides have as many
+        /// pairs each.
         #[serde(default = "every")]
         derivatives_every: usize,
         /// Strength of what holds the covariance of the summaries near the unit matrix.

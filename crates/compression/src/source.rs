@@ -1,8 +1,10 @@
 //! Where maps with known parameters come from.
 
 mod memory;
+mod summaries;
 
 pub use memory::MemorySource;
+pub use summaries::SummarySource;
 
 use crate::error::SourceError;
 use crate::shape::MapShape;
@@ -44,6 +46,32 @@ pub trait MapSource: Sync {
     /// Maps at and around one set of parameters, for the loss that needs derivatives.
     fn fisher(&self) -> Option<&dyn FisherSource> {
         None
+    }
+}
+
+impl<S: MapSource + ?Sized> MapSource for &S {
+    fn shape(&self) -> MapShape {
+        (**self).shape()
+    }
+
+    fn parameters_len(&self) -> usize {
+        (**self).parameters_len()
+    }
+
+    fn pair(&self, index: u64, map: &mut [f32], parameters: &mut [f64]) -> Result<(), SourceError> {
+        (**self).pair(index, map, parameters)
+    }
+
+    fn renoise(&self, index: u64, epoch: u64, map: &mut [f32]) -> Result<(), SourceError> {
+        (**self).renoise(index, epoch, map)
+    }
+
+    fn symmetric(&self) -> bool {
+        (**self).symmetric()
+    }
+
+    fn fisher(&self) -> Option<&dyn FisherSource> {
+        (**self).fisher()
     }
 }
 

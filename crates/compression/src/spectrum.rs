@@ -12,13 +12,9 @@
 //! The pseudo-spectrum of a flat, unmasked field; e.g. M. Tegmark 1997, Phys. Rev. D 55, 5895,
 //! arXiv:astro-ph/9611174.
 
-mod source;
-
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
-
-pub use source::SummarySource;
 
 use crate::compressor::Compressor;
 use crate::error::{Error, Result};

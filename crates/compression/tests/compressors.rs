@@ -6,10 +6,10 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Distribution as Random, Tensor, TensorData};
 use compression::{
-    Augmentation, BatchNorm, Chain, Compressor, Error, Loss, MapShape, MapSource, NetworkConfig,
-    NeuralCompressor, NonFinite, Normalisation, PerceptronConfig, ResNetConfig, ScoreCompressor,
-    SourceError, SpectraConfig, SpectrumCompressor, SpectrumConfig, SummarySource, TrainingReport,
-    TrainingSettings, fit, train,
+    Augmentation, BatchNorm, Chain, Compressor, Error, FisherSource, Loss, MapShape, MapSource,
+    NetworkConfig, NeuralCompressor, NonFinite, Normalisation, PerceptronConfig, ResNetConfig,
+    ScoreCompressor, SourceError, SpectraConfig, SpectrumCompressor, SpectrumConfig, SummarySource,
+    TrainingReport, TrainingSettings, fit, train,
 };
 use flows::{Weight, WeightFile, named_weights};
 use rand::{RngExt, SeedableRng};
@@ -486,6 +486,95 @@ fn a_network_after_a_spectrum() {
     let both = Chain::new(first, second).unwrap();
     assert_eq!((both.shape(), both.summary_len()), (SHAPE, 1));
     assert_eq!(both.compress(&maps(4)).unwrap().len(), 4);
+}
+
+#[test]
+fn examples_of_summaries_share_maps_and_differ_in_noise() {
+    let source = |bad: Option<u64>| {
+        let config = SpectrumConfig::linear(SHAPE, 1.0, 2);
+        let spectra = SpectrumCompressor::new(SHAPE, config).unwrap();
+        SummarySource::new(Toy { bad }, spectra).unwrap()
+    };
+    fn example(source: &dyn MapSource, index: u64) -> (Vec<f32>, f64) {
+        let (mut summaries, mut theta) = (vec![0.0; source.shape().numbers()], [0.0]);
+        source.pair(index, &mut summaries, &mut theta).unwrap();
+        (summaries, theta[0])
+    }
+    let plain = source(None);
+    let several = source(None).with_noises(3).unwrap();
+    // of the same map; the first with the noise of a source of one
+    assert_eq!(example(&several, 6), example(&plain, 2));
+    assert_eq!(example(&several, 7).1, example(&plain, 2).1);
+    assert_ne!(example(&several, 7).0, example(&several, 6).0);
+    let bad = source(Some(2)).with_noises(3).unwrap();
+    assert!(example(&bad, 8).0.iter().all(|summary| summary.is_nan()));
+    assert!(example(&bad, 9).0.iter().all(|summary| summary.is_finite()));
+    assert!(matches!(source(None).with_noises(0), Err(Error::Setting { setting: "noises", .. })));
+    assert!(bad.fisher().is_none(), "the maps have none");
+}
+
+#[test]
+fn information_of_summaries_is_that_of_the_compressed_maps() {
+    // the map of a linear model, and the square of each pixel
+    struct Linear;
+    impl MapSource for Linear {
+        fn shape(&self) -> MapShape {
+            MapShape::vector(2)
+        }
+        fn parameters_len(&self) -> usize {
+            1
+        }
+        fn pair(&self, _: u64, _: &mut [f32], _: &mut [f64]) -> Result<(), SourceError> {
+            Err("unused".into())
+        }
+        fn fisher(&self) -> Option<&dyn FisherSource> {
+            Some(self)
+        }
+    }
+    impl FisherSource for Linear {
+        fn fiducial(&self) -> Vec<f64> {
+            vec![1.0]
+        }
+        fn steps(&self) -> Vec<f64> {
+            vec![0.5]
+        }
+        fn map(&self, index: u64, epoch: u64, map: &mut [f32]) -> Result<(), SourceError> {
+            map.copy_from_slice(&[index as f32, epoch as f32]);
+            Ok(())
+        }
+        fn pair(
+            &self,
+            index: u64,
+            _: u64,
+            _: usize,
+            plus: &mut [f32],
+            minus: &mut [f32],
+        ) -> Result<(), SourceError> {
+            plus.fill(index as f32 + 0.25);
+            minus.fill(index as f32 - 0.25);
+            Ok(())
+        }
+    }
+    struct Squares;
+    impl Compressor for Squares {
+        fn shape(&self) -> MapShape {
+            MapShape::vector(2)
+        }
+        fn summary_len(&self) -> usize {
+            2
+        }
+        fn compress(&self, maps: &[f32]) -> compression::Result<Vec<f64>> {
+            Ok(maps.iter().map(|x| f64::from(x * x)).collect())
+        }
+    }
+    let source = SummarySource::new(Linear, Squares).unwrap();
+    let fisher = source.fisher().expect("the maps have it");
+    assert_eq!((fisher.fiducial(), fisher.steps()), (vec![1.0], vec![0.5]));
+    let (mut plus, mut minus) = ([0.0; 2], [0.0; 2]);
+    fisher.map(3, 2, &mut plus).unwrap();
+    assert_eq!(plus, [9.0, 4.0]);
+    fisher.pair(3, 2, 0, &mut plus, &mut minus).unwrap();
+    assert_eq!((plus, minus), ([3.25 * 3.25; 2], [2.75 * 2.75; 2]));
 }
 
 #[test]

@@ -345,6 +345,14 @@ fn imnn_finds_the_fisher_information() {
     }
 }
 
+#[test]
+fn every_batch_of_a_finite_set_has_derivatives() {
+    let loss = Loss::Imnn { summaries: None, derivatives_every: 8, strength: 10.0, closeness: 0.1 };
+    let settings = TrainingSettings { examples: Some(64), validation: 1024, ..settings(16, 40) };
+    let (_, report) = learn(&Normals, &loss, &settings);
+    assert!(report.fisher.unwrap().log_det().unwrap().is_finite());
+}
+
 /// Largest difference of a gradient from central differences, relative to the largest derivative.
 fn miss(outputs: &[f64], gradient: &[f64], value: impl Fn(&[f64]) -> f64) -> f64 {
     let largest = gradient.iter().fold(0.0_f64, |a, g| a.max(g.abs()));

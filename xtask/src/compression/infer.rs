@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use ::compression::Compressor;
+use ::compression::{Compressor, MapSource, SourceError};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use flows::training::TrainingSettings;
@@ -15,7 +15,6 @@ use sbi::{Estimator, FitSettings, Fitting, NpeSettings, npe};
 
 use super::measured::{Explicit, Inferred, Measured};
 use super::profile::InferenceProfile;
-use super::source::LensingMaps;
 use super::train::with_fitting;
 use crate::arrays::{Array, Named, read_npz, write_npz};
 use crate::files::write_json;
@@ -45,17 +44,29 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    fn make(compressor: &dyn Compressor, maps: &LensingMaps, indices: Range<u64>) -> Result<Self> {
+    fn make(
+        compressor: &dyn Compressor,
+        maps: &dyn MapSource,
+        indices: Range<u64>,
+    ) -> Result<Self> {
         let (mut theta, mut x) = (Vec::new(), Vec::new());
         let mut start = indices.start;
         while start < indices.end {
             let end = (start + PART).min(indices.end);
             let made: Vec<_> = (start..end)
                 .into_par_iter()
-                .map(|index| maps.noisy(index))
-                .collect::<Result<Vec<_>>>()?;
+                .map(|index| {
+                    let (mut theta, mut map) = ([0.0; DIM], vec![0.0; maps.shape().numbers()]);
+                    maps.pair(index, &mut map, &mut theta)?;
+                    maps.renoise(index, 0, &mut map)?;
+                    Ok((theta, map))
+                })
+                .collect::<Result<Vec<_>, SourceError>>()
+                .map_err(anyhow::Error::from_boxed)?;
             let mut pixels = Vec::new();
-            for (own, map) in made.into_iter().flatten() {
+            // some cosmologies have no map
+            let finite = |map: &[f32]| map.iter().all(|pixel| pixel.is_finite());
+            for (own, map) in made.into_iter().filter(|(_, map)| finite(map)) {
                 theta.extend(own);
                 pixels.extend(map);
             }
@@ -90,29 +101,27 @@ pub struct Summaries {
     pub observed: Vec<f64>,
 }
 
-/// Compresses a fixed set of simulations and the observed map `[bin][y][x]`.
+/// Compresses a fixed set of simulations, and keeps them with the summary of the observation.
 ///
 /// # Errors
 /// If the compressor does not fit the maps, or the folder cannot be written.
 pub fn summarise(
     compressor: &dyn Compressor,
-    maps: &LensingMaps,
-    observation: &[f64],
+    maps: &dyn MapSource,
+    observed: &[f64],
     profile: &InferenceProfile,
     workspace: &Workspace,
 ) -> Result<()> {
     let (count, fresh) = (profile.simulations, profile.held_out);
     let training = Pairs::make(compressor, maps, 0..count)?;
     let held_out = Pairs::make(compressor, maps, count..count + fresh)?;
-    let single: Vec<f32> = observation.iter().map(|pixel| *pixel as f32).collect();
-    let observed = compressor.compress(&single)?;
     let flat = |array: &Array2<f64>| -> Vec<f64> { array.iter().copied().collect() };
     let arrays = [
         ("theta", training.theta.shape(), flat(&training.theta)),
         ("x", training.x.shape(), flat(&training.x)),
         ("held_out_theta", held_out.theta.shape(), flat(&held_out.theta)),
         ("held_out_x", held_out.x.shape(), flat(&held_out.x)),
-        ("observed", &[observed.len()], observed.clone()),
+        ("observed", &[observed.len()], observed.to_vec()),
     ];
     let named = arrays.iter().map(|(name, shape, values)| Named::f64(name, shape, values));
     write_npz(&workspace.path(SUMMARIES), named)

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use sbi::NpeSettings;
 use serde::{Deserialize, Serialize};
 
+use super::input::CompressorInput;
 use crate::lensing::C2stProfile;
 use crate::prior::DIM;
 use crate::profiles::{self, Profiles};
@@ -38,6 +39,9 @@ pub struct Profile {
     pub full_field: SamplerConfig,
     /// Chains of the power-spectrum posterior.
     pub power_spectrum: SamplerConfig,
+    /// What the network sees.
+    #[serde(default)]
+    pub input: CompressorInput,
     /// The network, the same for all losses.
     pub network: NetworkConfig,
     /// Its training, for losses that have none of their own.
@@ -121,6 +125,7 @@ impl Profile {
         }
         ensure!(profile.runs > 0, "runs must be at least 1");
         ensure!(profile.spectra != Some(0), "spectra must be at least 1, or left out");
+        profile.input.validate()?;
         profile.network.validate().context("network")?;
         profile.validate_methods()?;
         profile.inference.validate()?;
@@ -141,19 +146,26 @@ impl Profile {
             method.loss.validate(DIM).with_context(|| format!("loss {name}"))?;
             let training = self.training(method);
             training.validate().with_context(|| format!("training with {name}"))?;
-            let Loss::Imnn { derivatives_every, .. } = method.loss else { continue };
+            let Loss::Imnn { derivatives_every, .. } = method.loss else {
+                ensure!(
+                    self.input == CompressorInput::Maps || training.examples.is_some(),
+                    "statistics (input) are made before the training with {name}: it needs examples"
+                );
+                continue;
+            };
             let (width, numbers) = (self.last_width(), method.loss.summary_len(DIM));
             ensure!(
                 width >= numbers,
                 "the network's last {width} channels or units make {numbers} summaries whose \
                  covariance is singular: at least {numbers} are needed for imnn"
             );
-            let whole = training.batch.is_multiple_of(derivatives_every);
+            let TrainingSettings { batch, examples, .. } = training;
+            let every = derivatives_every;
+            let whole = |count: u64| count.is_multiple_of(every as u64);
             ensure!(
-                derivatives_every == 1 || (training.examples.is_none() && whole),
-                "derivatives_every = {derivatives_every} leaves batches without derivatives: it \
-                 must be 1, or divide batch = {} with fresh examples (examples left out)",
-                training.batch
+                whole(*batch as u64) && examples.is_none_or(whole),
+                "derivatives_every = {every} must divide the batch ({batch}) and the examples, so \
+                 that each batch has as many derivatives"
             );
         }
         Ok(())
@@ -183,6 +195,16 @@ impl Profile {
         );
         ensure!(*draws >= 19, "calibration.draws = {draws}: at least 19 are needed");
         Ok(())
+    }
+
+    /// Examples that networks learn from and are validated with, at most.
+    #[must_use]
+    pub fn examples(&self) -> u64 {
+        let each = self.method.iter().map(|method| {
+            let TrainingSettings { examples, validation, .. } = self.training(method);
+            examples.map_or(0, |examples| examples + validation)
+        });
+        each.max().unwrap_or(0)
     }
 
     /// The training with a loss.
@@ -252,7 +274,8 @@ mod tests {
             ("observations = 300", "observations = 990", "observations = 990"),
             ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
-            ("hidden = [128]", "hidden = [5]", "last 5 channels"),
+            ("hidden = [256, 128]", "hidden = [256, 5]", "last 5 channels"),
+            ("bands = 10", "bands = 0", "bands must"),
             ("learning_rate = ", "learning_rate = -", "learning_rate"),
         ] {
             let text = laptop.replace(old, new);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::calibration::{CALIBRATION, Calibration};
 use super::figures::{Drawn, corners, learning, overview};
 use super::group::{Group, name};
+use super::input::CompressorInput;
 use super::measured::Baselines;
 use super::profile::Profile;
 use super::run::BASELINES;
@@ -216,13 +217,21 @@ fn posterior_section(
 /// How summaries and posteriors are learnt.
 fn method_words(profile: &Profile) -> String {
     let sizes = &profile.inference;
+    let noise = match profile.input {
+        CompressorInput::Maps => "seen again and again with new shape noise and flips".into(),
+        CompressorInput::Spectra { noises: 1, .. } => "each with its shape noise".into(),
+        CompressorInput::Spectra { noises, .. } => {
+            format!("each with {noises} draws of the shape noise")
+        }
+    };
     let maps = match profile.training.examples {
         Some(count) => format!(
-            "{count} simulations with parameters from the prior, seen again and again with new \
-             shape noise and flips"
+            "{} simulations with parameters from the prior, {noise}",
+            count / profile.input.noises()
         ),
         None => "simulations with parameters from the prior, new ones in every batch".into(),
     };
+    let input = profile.input.words();
     let spectra = profile.spectra.map_or(String::new(), |bins| {
         format!(
             " For comparison the spectra of all pairs of bins in {bins} multipole bins are \
@@ -246,7 +255,7 @@ fn method_words(profile: &Profile) -> String {
         _ => String::new(),
     };
     format!(
-        "Every network learns from {maps}{pairs}. The weights of the lowest \
+        "Every network sees {input}, and learns from {maps}{pairs}. The weights of the lowest \
          validation loss are kept.{beside} Then {} other simulations, the same for all, are compressed, and \
          a posterior estimator (NPE), the same for all, learns from these summaries; {} more are \
          held out.{spectra}",
@@ -272,6 +281,7 @@ fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
         "hermans2022",
         "lemos2023",
     ];
+    keys.extend(profile.input.reference());
     if matches!(profile.network, NetworkConfig::ResNet(_)) {
         keys.push("he2016");
     }

@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use ::compression::{NonFinite, TrainingSettings};
+use ::compression::{Compressor, Loss, MapSource, NonFinite, TrainingSettings};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::DeviceChoice;
-use lognormal_sim::{Cosmology, Simulator};
+use lognormal_sim::{Cosmology, Simulator, Survey};
+use serde::Serialize;
 
 use super::calibration::{CALIBRATION, calibrate};
 use super::infer::{Cell, Inference, Summaries, explicit, read_estimator, summarise};
+use super::input::CompressorInput;
 use super::measured::{Baselines, figures};
+use super::prepared::{Prepared, PreparedAround, prepare, prepare_around};
 use super::profile::{MethodProfile, Profile, key};
 use super::report::{MethodInputs, NAME, ReportInputs, write_report};
 use super::source::LensingMaps;
@@ -24,7 +27,7 @@ use crate::lensing::{Method, Observed, Problem, draw_posterior};
 use crate::machine::machine;
 use crate::prior::Prior;
 use crate::sampling::SAMPLES;
-use crate::study::{Crew, Output, Study, derive_seed};
+use crate::study::{Crew, Output, Study, Workspace, derive_seed};
 
 const READ_ME: &str = "report.html  the study in one page\n\
     study.json   what the report is drawn from; `cargo xtask report DIR` draws it again\n\
@@ -164,34 +167,70 @@ impl<'a> Setup<'a> {
         outputs.try_into().map_err(|_| anyhow::anyhow!("two tasks have two outputs"))
     }
 
+    /// What maps for a purpose depend on.
+    fn problem(&self) -> (&Survey, &Prior, u64) {
+        (self.simulator.survey(), self.prior, self.seed)
+    }
+
+    /// The first examples of the maps for a purpose, where networks see statistics of them.
+    fn prepare(
+        &self,
+        purpose: &str,
+        input: CompressorInput,
+        count: u64,
+    ) -> Result<Option<Prepared>> {
+        let name = format!("statistics-{purpose}");
+        let config = (self.problem(), input, count);
+        let work = |source: &dyn MapSource, workspace: &Workspace| {
+            prepare(source, usize::try_from(count)?, workspace)
+        };
+        let output = self.statistics(&name, purpose, input, &config, work)?;
+        output.map(|output| Prepared::read(&output.path(""))).transpose()
+    }
+
+    /// The maps around the fiducial parameters that a training sees, where networks see statistics
+    /// of them.
+    fn prepare_around(&self, method: &MethodProfile) -> Result<Option<PreparedAround>> {
+        let Loss::Imnn { derivatives_every: every, .. } = method.loss else { return Ok(None) };
+        let input = self.profile.input;
+        let training = self.profile.training(method);
+        let TrainingSettings { validation, examples, steps, batch, .. } = *training;
+        let count = validation + examples.unwrap_or((steps * batch) as u64);
+        let config = (self.problem(), input, count, every);
+        let work = |source: &dyn MapSource, workspace: &Workspace| {
+            let fisher = source.fisher().context("maps have derivatives")?;
+            prepare_around(fisher, source.shape(), usize::try_from(count)?, every, workspace)
+        };
+        let output = self.statistics("statistics-fiducial", "training", input, &config, work)?;
+        output.map(|output| PreparedAround::read(&output.path(""), every)).transpose()
+    }
+
+    /// Makes statistics of maps, where networks see statistics.
+    fn statistics<C: Serialize>(
+        &self,
+        name: &str,
+        purpose: &str,
+        input: CompressorInput,
+        config: &C,
+        work: impl FnOnce(&dyn MapSource, &Workspace) -> Result<()> + Send,
+    ) -> Result<Option<Output>> {
+        if input == CompressorInput::Maps {
+            return Ok(None);
+        }
+        let maps = self.maps(purpose);
+        let output = self.study.run(name, 1, config, &[], |workspace| {
+            work(&*input.source(&maps, self.simulator)?, workspace)
+        })?;
+        Ok(Some(output))
+    }
+
     /// Trains all networks, and compresses the fixed set of simulations with each.
     fn compress(&self, observation: &Output, map: &[f64]) -> Result<Vec<Compressed<'a>>> {
-        let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
+        let profile = self.profile;
         let runs = (0..profile.runs)
             .flat_map(|run| profile.method.iter().map(move |method| Recipe::Network(method, run)));
         let recipes: Vec<Recipe> = runs.chain(profile.spectra.map(Recipe::Spectra)).collect();
-        let mut tasks = Vec::new();
-        for recipe in &recipes {
-            let Recipe::Network(method, run) = *recipe else { continue };
-            let own = profile.training(method);
-            let purpose = format!("training-{run}");
-            let settings = TrainingSettings {
-                seed: derive_seed(seed, &purpose),
-                // cosmologies of the prior that have no map
-                non_finite: NonFinite::Drop,
-                ..own.clone()
-            };
-            let maps = self.maps("training");
-            let (loss, network) = (&method.loss, &profile.network);
-            let problem = (simulator.survey(), prior, seed);
-            let identity = (problem, network, loss, &settings, device_name);
-            let name = format!("compressor-{}-{run}", recipe.key());
-            tasks.push(study.plan(&name, 1, &identity, &[], own.steps, {
-                let settings = settings.clone();
-                move |workspace| train(&maps, network, loss, &settings, device, workspace)
-            })?);
-        }
-        let mut trained = study.run_all("compressors", self.crew, tasks)?.into_iter();
+        let mut trained = self.train(&recipes)?.into_iter();
         let compressors: Vec<Option<Output>> = recipes
             .iter()
             .map(|recipe| match recipe {
@@ -199,31 +238,7 @@ impl<'a> Setup<'a> {
                 Recipe::Spectra(_) => None,
             })
             .collect();
-
-        let mut tasks = Vec::new();
-        for (recipe, compressor) in recipes.iter().zip(&compressors) {
-            let bins = match recipe {
-                Recipe::Network(..) => None,
-                Recipe::Spectra(bins) => Some(*bins),
-            };
-            let sizes = &profile.inference;
-            let (count, fresh) = (sizes.simulations, sizes.held_out);
-            let problem = (simulator.survey(), prior, seed);
-            let identity = (problem, count, fresh, bins, device_name);
-            let inputs: Vec<&Output> = compressor.iter().chain([observation]).collect();
-            let path = compressor.as_ref().map(|output| output.path(""));
-            let maps = self.maps("inference");
-            let name = format!("summaries-{}-{}", recipe.key(), recipe.run());
-            let steps = usize::try_from(count + fresh)?;
-            tasks.push(study.plan(&name, 1, &identity, &inputs, steps, move |workspace| {
-                let compressor = match (bins, path) {
-                    (Some(bins), _) => spectra(simulator, bins)?,
-                    (None, path) => read_network(&path.context("a network was trained")?, device)?,
-                };
-                summarise(compressor.as_ref(), &maps, map, sizes, workspace)
-            })?);
-        }
-        let summaries = study.run_all("summaries", self.crew, tasks)?;
+        let summaries = self.summarise(&recipes, &compressors, observation, map)?;
         let pairs = recipes.into_iter().zip(compressors).zip(summaries);
         Ok(pairs
             .map(|((recipe, compressor), summaries)| Compressed {
@@ -233,6 +248,85 @@ impl<'a> Setup<'a> {
                 posteriors: Vec::new(),
             })
             .collect())
+    }
+
+    /// Trains the networks.
+    fn train(&self, recipes: &[Recipe]) -> Result<Vec<Output>> {
+        let Self { study, profile, device, device_name, seed, .. } = *self;
+        let input = profile.input;
+        let maps = self.maps("training");
+        let prepared = self.prepare("training", input, profile.examples())?;
+        let around = profile.method.iter().map(|method| self.prepare_around(method));
+        let around = around.collect::<Result<Vec<_>>>()?.into_iter().flatten().next();
+        let mut tasks = Vec::new();
+        for recipe in recipes {
+            let Recipe::Network(method, run) = *recipe else { continue };
+            let own = profile.training(method);
+            let settings = TrainingSettings {
+                seed: derive_seed(seed, &format!("training-{run}")),
+                // cosmologies of the prior that have no map
+                non_finite: NonFinite::Drop,
+                ..own.clone()
+            };
+            let (loss, network) = (&method.loss, &profile.network);
+            let identity = (self.problem(), input, network, loss, &settings, device_name);
+            let name = format!("compressor-{}-{run}", recipe.key());
+            let source: &dyn MapSource = match (loss, &prepared, &around) {
+                (Loss::Imnn { .. }, _, Some(around)) => around,
+                (_, Some(prepared), _) => prepared,
+                _ => &maps,
+            };
+            let settings = settings.clone();
+            tasks.push(study.plan(&name, 1, &identity, &[], own.steps, move |workspace| {
+                train(source, network, loss, &settings, device, workspace)
+            })?);
+        }
+        study.run_all("compressors", self.crew, tasks)
+    }
+
+    /// Compresses the simulations for inference, and the observation.
+    fn summarise(
+        &self,
+        recipes: &[Recipe],
+        compressors: &[Option<Output>],
+        observation: &Output,
+        map: &[f64],
+    ) -> Result<Vec<Output>> {
+        let Self { study, profile, simulator, device, device_name, .. } = *self;
+        let sizes = &profile.inference;
+        let input = profile.input.with_one_noise();
+        let count = sizes.simulations + sizes.held_out;
+        let prepared = self.prepare("inference", input, count)?;
+        let maps = &self.maps("inference");
+        let seen: &dyn MapSource = match &prepared {
+            Some(prepared) => prepared,
+            None => maps,
+        };
+        let observed: Vec<f32> = map.iter().map(|pixel| *pixel as f32).collect();
+        let observed = observed.as_slice();
+        let mut tasks = Vec::new();
+        for (recipe, compressor) in recipes.iter().zip(compressors) {
+            let bins = match recipe {
+                Recipe::Network(..) => None,
+                Recipe::Spectra(bins) => Some(*bins),
+            };
+            let (simulations, held_out) = (sizes.simulations, sizes.held_out);
+            let identity = (self.problem(), input, simulations, held_out, bins, device_name);
+            let inputs: Vec<&Output> = compressor.iter().chain([observation]).collect();
+            let path = compressor.as_ref().map(|output| output.path(""));
+            let name = format!("summaries-{}-{}", recipe.key(), recipe.run());
+            let steps = usize::try_from(count)?;
+            tasks.push(study.plan(&name, 1, &identity, &inputs, steps, move |workspace| {
+                let Some(bins) = bins else {
+                    let network = read_network(&path.context("a network was trained")?, device)?;
+                    let observed = input.before(network.clone(), simulator)?.compress(observed)?;
+                    return summarise(&network, seen, &observed, sizes, workspace);
+                };
+                let spectra = spectra(simulator, bins)?;
+                summarise(&spectra, maps, &spectra.compress(observed)?, sizes, workspace)
+            })?);
+        }
+        study.run_all("summaries", self.crew, tasks)
     }
 
     /// Learns the posteriors; none for a shard, which makes its share only.

@@ -1,14 +1,13 @@
 //! Lognormal maps of cosmologies from the prior, for networks to learn from.
 
 use ::compression::{FisherSource, MapShape, MapSource};
-use anyhow::Result;
 use lognormal_sim::{Cosmology, Randomness, Simulator};
 
 use crate::prior::{DIM, Prior};
 use crate::study::derive_seed;
 
 /// What a source reports.
-type SourceError = Box<dyn std::error::Error + Send + Sync>;
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Distance of the maps of a pair in standard deviations of the prior: small against the curvature
 /// of the maps, large against the rounding of single precision.
@@ -41,18 +40,6 @@ impl<'a> LensingMaps<'a> {
             noise: own("noise"),
             fiducial: Cosmology::FIDUCIAL.parameters(),
         }
-    }
-
-    /// Map `index` with the noise of pass 0, and its parameters; none where the model has no map.
-    ///
-    /// # Errors
-    /// If the survey cannot be simulated at all.
-    pub fn noisy(&self, index: u64) -> Result<Option<([f64; DIM], Vec<f32>)>> {
-        let mut map = vec![0.0; self.simulator.map_len()];
-        let theta = self.prior.sample(self.parameters, index);
-        self.simulate(&theta, index, &mut map)?;
-        self.add_noise(index, 0, &mut map);
-        Ok(map.iter().all(|pixel| pixel.is_finite()).then_some((theta, map)))
     }
 
     fn simulate(
@@ -145,6 +132,7 @@ impl FisherSource for LensingMaps<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
     use lognormal_sim::Survey;
 
     #[test]
@@ -152,22 +140,21 @@ mod tests {
         let simulator = Simulator::new(Survey::preset("lsst_y10")?.with_npix(16))?;
         let prior = Prior::load("lsst_y10")?;
         let source = LensingMaps::new(&simulator, &prior, 3, "training");
-        let make = |index: u64, epoch: Option<u64>| {
+        let of = |source: &LensingMaps, index: u64, epoch: Option<u64>| {
             let mut map = vec![0.0_f32; simulator.map_len()];
             let mut theta = [0.0; DIM];
-            MapSource::pair(&source, index, &mut map, &mut theta).expect("within the prior");
+            MapSource::pair(source, index, &mut map, &mut theta).expect("within the prior");
             if let Some(epoch) = epoch {
                 source.renoise(index, epoch, &mut map).expect("noise");
             }
             (theta, map)
         };
+        let make = |index, epoch| of(&source, index, epoch);
         assert_eq!(make(4, Some(2)), make(4, Some(2)));
         assert_ne!(make(4, Some(2)).1, make(4, Some(3)).1);
         assert_ne!(make(4, None).0, make(5, None).0);
-        let (theta, map) = source.noisy(4)?.expect("within the model");
-        assert_eq!((theta, map), make(4, Some(0)));
         let other = LensingMaps::new(&simulator, &prior, 3, "inference");
-        assert_ne!(other.noisy(4)?, source.noisy(4)?);
+        assert_ne!(of(&other, 4, Some(0)), make(4, Some(0)));
 
         // the noise has the variance of the survey
         let pixels = map_difference(&make(4, None).1, &make(4, Some(1)).1);

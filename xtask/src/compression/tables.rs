@@ -153,7 +153,7 @@ pub fn trainings(groups: &[Group], profile: &Profile) -> Table {
                 best.step.to_string(),
                 loss(Some(best.training)),
                 loss(best.validation),
-                simulations(&method.loss, settings, last).to_string(),
+                simulations(&method.loss, settings, profile.input.noises(), last).to_string(),
                 report.dropped.to_string(),
                 format!("{} %", fixed(100.0 * report.timing.waiting_fraction(), 1)),
                 format!("{} s", fixed(*seconds, 0)),

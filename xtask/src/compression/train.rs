@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use ::compression::{
-    Compressor, Loss, MapSource, NetworkConfig, NeuralCompressor, SpectrumCompressor,
-    SpectrumConfig, TrainingProgress, TrainingReport, TrainingSettings,
+    Loss, MapSource, NetworkConfig, NeuralCompressor, SpectrumCompressor, SpectrumConfig,
+    TrainingProgress, TrainingReport, TrainingSettings,
 };
 use anyhow::Result;
 use burn::tensor::Device;
@@ -17,7 +17,7 @@ use crate::prior::DIM;
 use crate::study::Workspace;
 
 /// File of the weights of a network.
-pub const WEIGHTS: &str = "compressor.safetensors";
+const WEIGHTS: &str = "compressor.safetensors";
 /// File of a [`TrainingReport`].
 const TRAINING: &str = "training.json";
 
@@ -98,32 +98,33 @@ pub fn read_report(folder: &Path) -> Result<TrainingReport> {
 ///
 /// # Errors
 /// If the file is missing or damaged.
-pub fn read_network(folder: &Path, device: &Device) -> Result<Box<dyn Compressor>> {
-    Ok(Box::new(NeuralCompressor::load(&folder.join(WEIGHTS), device)?))
+pub fn read_network(folder: &Path, device: &Device) -> Result<NeuralCompressor> {
+    Ok(NeuralCompressor::load(&folder.join(WEIGHTS), device)?)
 }
 
 /// Spectra of the maps of a simulator in so many multipole bins of equal width.
 ///
 /// # Errors
 /// If a multipole bin holds no mode.
-pub fn spectra(simulator: &Simulator, bins: usize) -> Result<Box<dyn Compressor>> {
+pub fn spectra(simulator: &Simulator, bins: usize) -> Result<SpectrumCompressor> {
     let survey = simulator.survey();
     let shape = ::compression::MapShape::square(simulator.bins(), survey.npix);
     let pixel = (survey.pixel_arcmin() / 60.0).to_radians();
     let config = SpectrumConfig::linear(shape, pixel, bins);
-    Ok(Box::new(SpectrumCompressor::new(shape, config)?))
+    Ok(SpectrumCompressor::new(shape, config)?)
 }
 
-/// Maps without noise that a training simulates, each counted once, however often it is used.
+/// Maps without noise that a training simulates, each counted once, however often it is used;
+/// `noises` examples are made of each.
 #[must_use]
-pub fn simulations(loss: &Loss, settings: &TrainingSettings, steps: usize) -> u64 {
+pub fn simulations(loss: &Loss, settings: &TrainingSettings, noises: u64, steps: usize) -> u64 {
     let fresh = (steps * settings.batch) as u64;
     let examples = settings.examples.unwrap_or(fresh) + settings.validation;
     match loss {
         Loss::Imnn { derivatives_every, .. } => {
             examples + examples.div_ceil(*derivatives_every as u64) * 2 * DIM as u64
         }
-        _ => examples,
+        _ => examples.div_ceil(noises),
     }
 }
 
@@ -140,8 +141,9 @@ mod tests {
             ..TrainingSettings::default()
         };
         let fresh = TrainingSettings { examples: None, ..finite.clone() };
-        assert_eq!(simulations(&Loss::Mse, &finite, 50), 120);
-        assert_eq!(simulations(&Loss::Mse, &fresh, 50), 520);
-        assert_eq!(simulations(&Loss::imnn(), &finite, 50), 120 * 13);
+        assert_eq!(simulations(&Loss::Mse, &finite, 1, 50), 120);
+        assert_eq!(simulations(&Loss::Mse, &finite, 4, 50), 30);
+        assert_eq!(simulations(&Loss::Mse, &fresh, 1, 50), 520);
+        assert_eq!(simulations(&Loss::imnn(), &finite, 1, 50), 120 * 13);
     }
 }

@@ -1,23 +1,20 @@
 //! The network that makes summaries of maps, the same for all methods.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ::compression::{
-    Chain, Compressor, FisherSource, MapShape, MapSource, NeuralCompressor, NonFinite, SourceError,
-    TrainingSettings,
+    Compressor, FisherSource, MapShape, MapSource, NonFinite, SourceError, TrainingSettings,
 };
 use anyhow::Result;
 use burn::tensor::Device;
 use lognormal_sim::Simulator;
 
 use super::counts::Count;
-use super::profile::{CompressorInput, CompressorProfile};
-use super::statistics::SquareSpectra;
+use super::profile::CompressorProfile;
 use crate::arrays::{Named, write_npz};
-use crate::compression::{LensingMaps, WEIGHTS, train};
+use crate::compression::{LensingMaps, train};
 use crate::files::write_json;
 use crate::study::{Workspace, derive_seed};
 
@@ -70,40 +67,6 @@ impl MapSource for Counted<'_> {
     }
 }
 
-/// The statistics of maps. Those of cosmologies without a map are not finite, like the map.
-struct Statistics<'a> {
-    maps: &'a Counted<'a>,
-    statistics: SquareSpectra,
-}
-
-impl MapSource for Statistics<'_> {
-    fn shape(&self) -> MapShape {
-        MapShape::vector(self.statistics.summary_len())
-    }
-
-    fn parameters_len(&self) -> usize {
-        self.maps.parameters_len()
-    }
-
-    fn pair(&self, index: u64, map: &mut [f32], parameters: &mut [f64]) -> Result<(), SourceError> {
-        let mut whole = vec![0.0; self.maps.shape().numbers()];
-        self.maps.pair(index, &mut whole, parameters)?;
-        if whole.iter().any(|pixel| !pixel.is_finite()) {
-            map.fill(f32::NAN);
-            return Ok(());
-        }
-        // The noise is that of the first pass in all of them.
-        self.maps.renoise(index, 0, &mut whole)?;
-        let statistics = self.statistics.compress(&whole)?;
-        map.iter_mut().zip(statistics).for_each(|(to, from)| *to = from as f32);
-        Ok(())
-    }
-
-    fn symmetric(&self) -> bool {
-        false
-    }
-}
-
 /// Trains the compressor, of maps or of their statistics, and counts the simulations that it has
 /// seen.
 ///
@@ -124,38 +87,9 @@ pub fn make_compressor(
         ..profile.training.clone()
     };
     let counted = Counted { maps, indices: AtomicU64::new(0), failed: Mutex::new(BTreeSet::new()) };
-    let (network, loss) = (&profile.network, &profile.loss);
-    match profile.input {
-        CompressorInput::Maps => train(&counted, network, loss, &settings, device, workspace)?,
-        CompressorInput::Spectra { bands } => {
-            let statistics = SquareSpectra::new(simulator, bands)?;
-            let source = Statistics { maps: &counted, statistics };
-            train(&source, network, loss, &settings, device, workspace)?;
-        }
-    }
+    let source = profile.input.source(&counted, simulator)?;
+    train(&*source, &profile.network, &profile.loss, &settings, device, workspace)?;
     write_json(&workspace.path(COUNT), &counted.count())
-}
-
-/// Maps to summaries, for any thread.
-pub type Summaries = Box<dyn Compressor + Send + Sync>;
-
-/// Reads the compressor that [`make_compressor`] left.
-///
-/// # Errors
-/// If the file is missing or damaged, or the network does not fit the maps.
-pub fn read_compressor(
-    folder: &Path,
-    simulator: &Simulator,
-    input: CompressorInput,
-    device: &Device,
-) -> Result<Summaries> {
-    let network = NeuralCompressor::load(&folder.join(WEIGHTS), device)?;
-    Ok(match input {
-        CompressorInput::Maps => Box::new(network),
-        CompressorInput::Spectra { bands } => {
-            Box::new(Chain::new(SquareSpectra::new(simulator, bands)?, network)?)
-        }
-    })
 }
 
 /// Compresses the observed map `[bin][y][x]`.

@@ -8,6 +8,7 @@ use sbi::rounds::{self, RoundsSettings, SnleSettings, SnpeSettings, SnreSettings
 use sbi::{FitSettings, FmpeSettings, NleSettings, NpeSettings, NreSettings, SampleSettings};
 use serde::{Deserialize, Serialize};
 
+use crate::compression::CompressorInput;
 use crate::lensing::C2stProfile;
 use crate::prior::DIM;
 use crate::profiles::{self, Profiles};
@@ -84,20 +85,6 @@ pub struct CompressorProfile {
     pub loss: Loss,
     /// Its training.
     pub training: TrainingSettings,
-}
-
-/// What the network that makes summaries sees.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum CompressorInput {
-    /// The maps.
-    #[default]
-    Maps,
-    /// Spectra of the maps and of their filtered squares, in so many multipole bins.
-    Spectra {
-        /// Multipole bins.
-        bands: usize,
-    },
 }
 
 /// The marginal score.
@@ -331,10 +318,7 @@ impl Profile {
             ensure!((0.5..1.0).contains(level), "thresholds: {level} is no accuracy");
         }
         let CompressorProfile { input, network, loss, training } = &profile.compressor;
-        ensure!(
-            *input != CompressorInput::Spectra { bands: 0 },
-            "compressor.input.spectra.bands must be at least 1"
-        );
+        input.validate().context("compressor")?;
         network.validate().context("compressor.network")?;
         loss.validate(DIM).context("compressor.loss")?;
         training.validate().context("compressor.training")?;

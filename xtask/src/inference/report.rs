@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::claims;
 use super::curves::{Curve, best};
-use super::profile::{CompressorInput, Group, Learn, MethodProfile, Profile};
+use super::profile::{Group, Learn, MethodProfile, Profile};
 use super::results::{RESULTS, Results};
 use super::{figures, story, tables};
 use crate::arrays::read_npz;
@@ -211,13 +211,7 @@ fn method_words(profile: &Profile) -> String {
              the first at draws of the posterior that was learnt before."
         )
     });
-    let input = match profile.compressor.input {
-        CompressorInput::Maps => "the maps, as in the paper",
-        CompressorInput::Spectra { .. } => {
-            "spectra of the maps and of the squares of the Wiener-filtered maps (the paper's sees \
-             the maps themselves)"
-        }
-    };
+    let input = profile.compressor.input.words();
     format!(
         "All methods see the same summaries: those of one network, trained to keep the information \
          on the parameters (VMIM), which sees {input}. NPE learns the posterior with a flow, NLE the likelihood of the \
@@ -330,9 +324,7 @@ fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
         "jeffrey2021",
         "kingma2015",
     ];
-    if matches!(profile.compressor.input, CompressorInput::Spectra { .. }) {
-        keys.push("schmittfull2015");
-    }
+    keys.extend(profile.compressor.input.reference());
     if matches!(profile.compressor.network, ::compression::NetworkConfig::ResNet(_)) {
         keys.push("he2016");
     }

@@ -9,7 +9,7 @@ use flows::DeviceChoice;
 use lognormal_sim::{Cosmology, ScoreKind, Simulator};
 
 use super::cell::{Cell, Setting};
-use super::compressor::{SUMMARY, make_compressor, read_compressor, summarise};
+use super::compressor::{SUMMARY, make_compressor, summarise};
 use super::convergence::{CONVERGENCE, Recipe, judge_prefixes, sample_as_published};
 use super::judge::{Judge, YARDSTICKS};
 use super::pools::{learn_marginal_score, make_pool};
@@ -101,8 +101,7 @@ pub fn run(
     let judge = Judge::new(&draws, &profile.c2st)?;
     let judged = setup.judge_chains(&chains, &judge)?;
     let compressor = setup.compressor()?;
-    let input = profile.compressor.input;
-    let network = read_compressor(&compressor.path(""), &simulator, input, &device)?;
+    let network = profile.compressor.input.read(&compressor.path(""), &simulator, &device)?;
     let prepared = setup.prepare(compressor, network.as_ref(), &observation, &map)?;
     let observed = read_npz(&prepared.summary.path(SUMMARY), "observed")?.data;
     let setting = Setting {

@@ -133,10 +133,16 @@ impl<'a> Examples<'a> {
         let steps = examples / batch;
         let (epoch, within) = (step as u64 / steps, step as u64 % steps);
         if scratch.epoch != Some(epoch) {
-            scratch.order = (first..first + examples).collect();
+            // as many pairs of maps in each batch
+            let together = self.fisher.map_or(1, |(_, every)| every);
+            let blocks = (first..first + examples).step_by(together as usize);
+            let mut blocks: Vec<u64> = blocks.collect();
             let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
             rng.set_stream((1 << 56) | epoch);
-            scratch.order.shuffle(&mut rng);
+            blocks.shuffle(&mut rng);
+            let end = first + examples;
+            let block = |start: u64| start..(start + together).min(end);
+            scratch.order = blocks.into_iter().flat_map(block).collect();
             scratch.epoch = Some(epoch);
         }
         let start = (within * batch) as usize;
