@@ -197,10 +197,11 @@ impl Profile {
         Ok(())
     }
 
-    /// Examples that networks learn from and are validated with, at most.
+    /// Examples from the prior that networks learn from and are validated with, at most.
     #[must_use]
     pub fn examples(&self) -> u64 {
-        let each = self.method.iter().map(|method| {
+        let everywhere = |method: &&MethodProfile| !matches!(method.loss, Loss::Imnn { .. });
+        let each = self.method.iter().filter(everywhere).map(|method| {
             let TrainingSettings { examples, validation, .. } = self.training(method);
             examples.map_or(0, |examples| examples + validation)
         });
@@ -275,7 +276,7 @@ mod tests {
             ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
             ("hidden = [256, 128]", "hidden = [256, 5]", "last 5 channels"),
-            ("bands = 10", "bands = 0", "bands must"),
+            ("bands = 6", "bands = 0", "bands must"),
             ("learning_rate = ", "learning_rate = -", "learning_rate"),
         ] {
             let text = laptop.replace(old, new);

@@ -255,10 +255,11 @@ fn method_words(profile: &Profile) -> String {
         _ => String::new(),
     };
     format!(
-        "Every network sees {input}, and learns from {maps}{pairs}. The weights of the lowest \
-         validation loss are kept.{beside} Then {} other simulations, the same for all, are compressed, and \
-         a posterior estimator (NPE), the same for all, learns from these summaries; {} more are \
-         held out.{spectra}",
+        "Every network sees {input}, and learns from {maps}, those of a run the same for all \
+         losses{pairs}. It learns the parameters in coordinates in which the prior is a standard \
+         normal distribution. The weights of the lowest validation loss are kept.{beside} Then {} \
+         other simulations, the same for all, are compressed, and a posterior estimator (NPE), the \
+         same for all, learns from these summaries; {} more are held out.{spectra}",
         sizes.simulations, sizes.held_out
     )
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::DeviceChoice;
 use lognormal_sim::{Cosmology, Simulator, Survey};
+use sbi::Coordinates;
 use serde::Serialize;
 
 use super::calibration::{CALIBRATION, calibrate};
@@ -172,25 +173,31 @@ impl<'a> Setup<'a> {
         (self.simulator.survey(), self.prior, self.seed)
     }
 
-    /// The first examples of the maps for a purpose, where networks see statistics of them.
+    /// Maps that the networks of a run learn from, the parameters in the coordinates that the
+    /// posterior estimators use, which have no edges.
+    fn training_maps(&self, run: usize) -> LensingMaps<'a> {
+        self.maps(&format!("training-{run}")).with(Coordinates::Normal)
+    }
+
+    /// The first examples of maps, where networks see statistics of them.
     fn prepare(
         &self,
-        purpose: &str,
+        name: &str,
+        maps: &LensingMaps,
         input: CompressorInput,
         count: u64,
     ) -> Result<Option<Prepared>> {
-        let name = format!("statistics-{purpose}");
         let config = (self.problem(), input, count);
         let work = |source: &dyn MapSource, workspace: &Workspace| {
             prepare(source, usize::try_from(count)?, workspace)
         };
-        let output = self.statistics(&name, purpose, input, &config, work)?;
+        let output = self.statistics(&format!("statistics-{name}"), maps, input, &config, work)?;
         output.map(|output| Prepared::read(&output.path(""))).transpose()
     }
 
     /// The maps around the fiducial parameters that a training sees, where networks see statistics
     /// of them.
-    fn prepare_around(&self, method: &MethodProfile) -> Result<Option<PreparedAround>> {
+    fn prepare_around(&self, method: &MethodProfile, run: usize) -> Result<Option<PreparedAround>> {
         let Loss::Imnn { derivatives_every: every, .. } = method.loss else { return Ok(None) };
         let input = self.profile.input;
         let training = self.profile.training(method);
@@ -201,7 +208,8 @@ impl<'a> Setup<'a> {
             let fisher = source.fisher().context("maps have derivatives")?;
             prepare_around(fisher, source.shape(), usize::try_from(count)?, every, workspace)
         };
-        let output = self.statistics("statistics-fiducial", "training", input, &config, work)?;
+        let (name, maps) = (format!("statistics-fiducial-{run}"), self.training_maps(run));
+        let output = self.statistics(&name, &maps, input, &config, work)?;
         output.map(|output| PreparedAround::read(&output.path(""), every)).transpose()
     }
 
@@ -209,7 +217,7 @@ impl<'a> Setup<'a> {
     fn statistics<C: Serialize>(
         &self,
         name: &str,
-        purpose: &str,
+        maps: &LensingMaps,
         input: CompressorInput,
         config: &C,
         work: impl FnOnce(&dyn MapSource, &Workspace) -> Result<()> + Send,
@@ -217,9 +225,8 @@ impl<'a> Setup<'a> {
         if input == CompressorInput::Maps {
             return Ok(None);
         }
-        let maps = self.maps(purpose);
         let output = self.study.run(name, 1, config, &[], |workspace| {
-            work(&*input.source(&maps, self.simulator)?, workspace)
+            work(&*input.source(maps, self.simulator)?, workspace)
         })?;
         Ok(Some(output))
     }
@@ -250,14 +257,18 @@ impl<'a> Setup<'a> {
             .collect())
     }
 
-    /// Trains the networks.
+    /// Trains the networks, those of a run on the same maps.
     fn train(&self, recipes: &[Recipe]) -> Result<Vec<Output>> {
         let Self { study, profile, device, device_name, seed, .. } = *self;
         let input = profile.input;
-        let maps = self.maps("training");
-        let prepared = self.prepare("training", input, profile.examples())?;
-        let around = profile.method.iter().map(|method| self.prepare_around(method));
-        let around = around.collect::<Result<Vec<_>>>()?.into_iter().flatten().next();
+        let material = (0..profile.runs).map(|run| {
+            let (name, maps) = (format!("training-{run}"), self.training_maps(run));
+            let prepared = self.prepare(&name, &maps, input, profile.examples())?;
+            let around = profile.method.iter().map(|method| self.prepare_around(method, run));
+            let around = around.collect::<Result<Vec<_>>>()?.into_iter().flatten().next();
+            Ok((maps, prepared, around))
+        });
+        let material = material.collect::<Result<Vec<_>>>()?;
         let mut tasks = Vec::new();
         for recipe in recipes {
             let Recipe::Network(method, run) = *recipe else { continue };
@@ -271,13 +282,13 @@ impl<'a> Setup<'a> {
             let (loss, network) = (&method.loss, &profile.network);
             let identity = (self.problem(), input, network, loss, &settings, device_name);
             let name = format!("compressor-{}-{run}", recipe.key());
-            let source: &dyn MapSource = match (loss, &prepared, &around) {
-                (Loss::Imnn { .. }, _, Some(around)) => around,
-                (_, Some(prepared), _) => prepared,
-                _ => &maps,
+            let source: &dyn MapSource = match (loss, &material[run]) {
+                (Loss::Imnn { .. }, (_, _, Some(around))) => around,
+                (_, (_, Some(prepared), _)) => prepared,
+                (_, (maps, ..)) => maps,
             };
             let settings = settings.clone();
-            tasks.push(study.plan(&name, 1, &identity, &[], own.steps, move |workspace| {
+            tasks.push(study.plan(&name, 2, &identity, &[], own.steps, move |workspace| {
                 train(source, network, loss, &settings, device, workspace)
             })?);
         }
@@ -296,8 +307,8 @@ impl<'a> Setup<'a> {
         let sizes = &profile.inference;
         let input = profile.input.with_one_noise();
         let count = sizes.simulations + sizes.held_out;
-        let prepared = self.prepare("inference", input, count)?;
         let maps = &self.maps("inference");
+        let prepared = self.prepare("inference", maps, input, count)?;
         let seen: &dyn MapSource = match &prepared {
             Some(prepared) => prepared,
             None => maps,

@@ -2,6 +2,7 @@
 
 use ::compression::{FisherSource, MapShape, MapSource};
 use lognormal_sim::{Cosmology, Randomness, Simulator};
+use sbi::Coordinates;
 
 use crate::prior::{DIM, Prior};
 use crate::study::derive_seed;
@@ -25,6 +26,7 @@ pub struct LensingMaps<'a> {
     latents: u64,
     noise: u64,
     fiducial: [f64; DIM],
+    coordinates: Coordinates,
 }
 
 impl<'a> LensingMaps<'a> {
@@ -39,7 +41,14 @@ impl<'a> LensingMaps<'a> {
             latents: own("latents"),
             noise: own("noise"),
             fiducial: Cosmology::FIDUCIAL.parameters(),
+            coordinates: Coordinates::Natural,
         }
+    }
+
+    /// The same maps with their parameters in other coordinates.
+    #[must_use]
+    pub fn with(self, coordinates: Coordinates) -> Self {
+        Self { coordinates, ..self }
     }
 
     fn simulate(
@@ -81,7 +90,7 @@ impl MapSource for LensingMaps<'_> {
 
     fn pair(&self, index: u64, map: &mut [f32], parameters: &mut [f64]) -> Result<(), SourceError> {
         let theta = self.prior.sample(self.parameters, index);
-        parameters.copy_from_slice(&theta);
+        parameters.copy_from_slice(&self.coordinates.of(self.prior.distribution(), &theta));
         Ok(self.simulate(&theta, index, map)?)
     }
 
@@ -155,6 +164,12 @@ mod tests {
         assert_ne!(make(4, None).0, make(5, None).0);
         let other = LensingMaps::new(&simulator, &prior, 3, "inference");
         assert_ne!(of(&other, 4, Some(0)), make(4, Some(0)));
+
+        // in other coordinates the maps are the same
+        let normal = LensingMaps::new(&simulator, &prior, 3, "training").with(Coordinates::Normal);
+        let (theta, map) = make(4, Some(2));
+        let coordinates = prior.distribution().to_normal(&theta);
+        assert_eq!(of(&normal, 4, Some(2)), (coordinates.try_into().expect("six"), map));
 
         // the noise has the variance of the survey
         let pixels = map_difference(&make(4, None).1, &make(4, Some(1)).1);

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::DeviceChoice;
 use lognormal_sim::{Cosmology, ScoreKind, Simulator};
+use sbi::Coordinates;
 
 use super::cell::{Cell, Setting};
 use super::compressor::{SUMMARY, make_compressor, summarise};
@@ -211,8 +212,8 @@ impl Setup<'_> {
         let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
         let own = &profile.compressor;
         let config = (simulator.survey(), prior, own, device_name, seed);
-        let maps = LensingMaps::new(simulator, prior, seed, "compressor");
-        let task = study.plan("compressor", 1, &config, &[], own.training.steps, {
+        let maps = LensingMaps::new(simulator, prior, seed, "compressor").with(Coordinates::Normal);
+        let task = study.plan("compressor", 2, &config, &[], own.training.steps, {
             move |workspace| make_compressor(simulator, &maps, own, seed, device, workspace)
         })?;
         let outputs = study.run_all("compressor", Crew::SideBySide(1), vec![task])?;
