@@ -3,6 +3,7 @@
 use metrics::FigureOfMerit;
 
 use super::group::Group;
+use super::input::CompressorInput;
 use super::measured::Baselines;
 use super::profile::{Profile, key};
 use super::story::pair_label;
@@ -162,12 +163,16 @@ pub fn trainings(groups: &[Group], profile: &Profile) -> Table {
     }
     let weights =
         groups.iter().flat_map(|group| &group.trainings).map(|(report, _)| report.weights);
+    let noise = match profile.input {
+        CompressorInput::Maps => "; noise and flips are new in each pass",
+        CompressorInput::Spectra { .. } => ", before the trainings begin",
+    };
     Table {
         caption: format!(
             "Trainings of the network ({} weights at most, outputs differ): the weights of the best \
              step were kept. Losses are in standard units of the parameters. Simulated are maps \
-             without noise, each counted once; noise and flips are new in each pass. Waiting: part \
-             of the time in which the network waited for maps.",
+             without noise, each counted once{noise}. Left out: uses of examples without a map. \
+             Waiting: part of the time in which the network waited for the next batch.",
             weights.max().unwrap_or(0)
         ),
         columns: texts([
