@@ -1,14 +1,4 @@
 //! The survey: geometry of the map, sources, noise, and the choices of the field model.
-//!
-//! A [`Survey`] is plain configuration. It is read from TOML, checked by [`Survey::validate`],
-//! and handed to whatever simulates or analyses. Two presets come with the crate:
-//!
-//! - `lsst_y10`: 256 x 256 pixels over 10 x 10 degrees, five LSST-Y10-like bins; Cholesky
-//!   mixing, field variance and lognormal shifts from theory.
-//! - `lsst_y10_as_published`: the same survey with the choices of the published benchmark of
-//!   full-field inference (arXiv:2409.17975): symmetric-root mixing, field variance measured on
-//!   each map, shifts looked up in the published table with the published indexing, and the
-//!   published code's bin edges and densities.
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +15,24 @@ const PRESETS: [(&str, &str); 2] = [
 ];
 
 /// A survey and the choices of its field model.
+///
+/// Plain configuration: taken from a preset or read from TOML ([`Survey::from_file`]), checked by
+/// [`Survey::validate`], and handed to whatever simulates or analyses.
+///
+/// # Presets
+/// Both are 256 x 256 pixels over 10 x 10 degrees with lognormal fields, 27 galaxies per square
+/// arcminute in five LSST-Y10-like bins of equal number, and an ellipticity dispersion of 0.26.
+///
+/// | | `lsst_y10` | `lsst_y10_as_published` |
+/// |---|---|---|
+/// | purpose | new studies | latents, maps and posteriors of the published benchmark of full-field inference (arXiv:2409.17975) |
+/// | [`Survey::mixing`] | Cholesky | symmetric root |
+/// | [`Survey::field_variance`] | theory | measured on each map |
+/// | [`Survey::shifts`] | theory | looked up in the published table with its swapped axes |
+/// | bin edges, densities | exact | those of the published code, off by less than 1e-4 |
+///
+/// The second needs that table at run time:
+/// [`Simulator::with_shift_table`](crate::Simulator::with_shift_table).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Survey {
@@ -153,7 +161,8 @@ impl Survey {
         PRESETS.iter().map(|(name, _)| *name).collect()
     }
 
-    /// A preset by name: `lsst_y10` or `lsst_y10_as_published`.
+    /// A preset by name: `lsst_y10`, or `lsst_y10_as_published` with the choices of the published
+    /// benchmark; [compared here](Survey#presets).
     ///
     /// # Errors
     /// [`Error::Config`] when there is no preset of that name.

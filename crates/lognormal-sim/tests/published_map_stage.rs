@@ -104,18 +104,23 @@ fn field() {
     }
 }
 
+/// At both cosmologies, of the map made at cosmology 0.
 #[test]
-fn log_densities_and_latent_gradient() {
+fn log_densities_and_latent_gradients() {
     let (simulator, latents) = (simulator(), reference("lat_z.npy"));
     let map = bin_first(&reference("obs_y_N64.npy"));
     let density = LatentDensity::new(&simulator, map).unwrap();
-    let point = density.evaluate_map_stage(&fields(&simulator, 0), &latents).unwrap();
-    // log p(z) and log p(y | z, theta) of the published code.
-    assert!((point.log_p_latent / -29098.500332276395 - 1.0).abs() < 1e-9);
-    assert!((point.log_p_map / 61641.9821453506 - 1.0).abs() < 1e-6, "{}", point.log_p_map);
-    let theirs = reference("grad_z_N64.npy");
-    let scale = largest(&theirs);
-    for (a, b) in point.latents.iter().zip(&theirs) {
-        assert!((a - b).abs() < 1e-6 * scale, "{a} {b}");
+    // log p(y | z, theta) of the published code, and its gradient of log p(y | z, theta) p(z).
+    let published =
+        [(61641.9821453506, "grad_z_N64.npy"), (59668.83296317642, "grad_z_N64_th1.npy")];
+    for (cosmology, (log_p_map, gradient)) in published.into_iter().enumerate() {
+        let point = density.evaluate_map_stage(&fields(&simulator, cosmology), &latents).unwrap();
+        assert!((point.log_p_latent / -29098.500332276395 - 1.0).abs() < 1e-9);
+        assert!((point.log_p_map / log_p_map - 1.0).abs() < 1e-6, "{}", point.log_p_map);
+        let theirs = reference(gradient);
+        let scale = largest(&theirs);
+        for (a, b) in point.latents.iter().zip(&theirs) {
+            assert!((a - b).abs() < 1e-6 * scale, "cosmology {cosmology}: {a} {b}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod derivatives;
 mod domain;
+mod extensions;
 mod interpolation;
 mod reference;
 
