@@ -1,4 +1,5 @@
-//! ResNet-18 of 16 maps of 5 x 64 x 64: forward and backward, whole and layer by layer, on one core.
+//! ResNet-18 of 16 maps of 5 x 64 x 64: forward and backward, whole and layer by layer, on one core;
+//! the whole on two as well.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -30,7 +31,17 @@ fn measure<T>(
     name: impl Into<String>,
     work: impl Fn() -> T + Sync,
 ) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("pool");
+    measure_on(1, group, name, work);
+}
+
+/// Times a function within a pool of threads.
+fn measure_on<T>(
+    threads: usize,
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: impl Into<String>,
+    work: impl Fn() -> T + Sync,
+) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
     group.bench_function(name.into(), |bench| {
         bench.iter_custom(|iterations| {
             pool.install(|| {
@@ -101,9 +112,11 @@ fn networks(criterion: &mut Criterion) {
         measure(&mut group, format!("{name}, forward"), || network.forward(maps.clone()));
         let network = network.train();
         let maps = maps.clone().autodiff();
-        measure(&mut group, format!("{name}, both"), || {
-            network.forward(maps.clone()).sum().backward();
-        });
+        for (threads, cores) in [(1, ""), (2, " on two cores")] {
+            measure_on(threads, &mut group, format!("{name}, both{cores}"), || {
+                network.forward(maps.clone()).sum().backward();
+            });
+        }
     }
     group.finish();
 }

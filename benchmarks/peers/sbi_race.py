@@ -4,7 +4,7 @@ Both infer the same observation of a task from as many simulations, with their d
 draw as many samples; both are compared with the same draws of the reference posterior by the same
 classifier (C2ST of sbi, scikit-learn's MLP). Each runs on its own, one after the other, on the cores
 this process may use. Prints a table in Markdown: C2ST, wall and processor seconds of training and
-sampling, and the ratio of wall times. The time of `xtask` is that of the whole command, start of the
+sampling, and the ratio of both. The time of `xtask` is that of the whole command, start of the
 program, simulations and files included.
 
     taskset -c 0 python sbi_race.py --xtask ../../target/release/xtask \\
@@ -12,10 +12,12 @@ program, simulations and files included.
 """
 
 import argparse
+import contextlib
 import math
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -67,10 +69,12 @@ def samples(folder):
     return torch.tensor(np.load(Path(folder) / "samples.npz")["samples"], dtype=torch.float32)
 
 
-def own(xtask, task, observation, method, budget, seed, draws, folder):
-    words = [xtask, "task", task, "--observation", observation, "--method", method]
-    words += ["--budget", str(budget), "--seed", str(seed), "--draws", str(draws)]
+def own(given, task, observation, method, budget, seed, folder):
+    words = [given.xtask, "task", task, "--observation", observation, "--method", method]
+    words += ["--budget", str(budget), "--seed", str(seed), "--draws", str(given.draws)]
     words += ["--no-reference", "--out", str(folder)]
+    if given.flow and method != "nre":
+        words += ["--flow", given.flow]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -99,6 +103,7 @@ def main():
     parser.add_argument("--budgets", nargs="+", type=int, default=[1000, 10000])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--draws", type=int, default=10000)
+    parser.add_argument("--flow", help="flow of xtask (default: its own); maf is the default of sbi")
     given = parser.parse_args()
     print("| task | method | simulations | seed | C2ST ours | C2ST sbi | "
           "ours, s wall (CPU) | sbi, s wall (CPU) | ratio |")
@@ -119,13 +124,14 @@ def main():
                 for method in given.methods:
                     for seed in given.seeds:
                         out = folder / f"{task}-{method}-{budget}-{seed}"
-                        a, wall_a, cpu_a = own(given.xtask, task, observation, method, budget,
-                                               seed, given.draws, out)
-                        b, wall_b, cpu_b = peer(task, x, method, budget, seed, given.draws)
+                        a, wall_a, cpu_a = own(given, task, observation, method, budget, seed, out)
+                        with contextlib.redirect_stdout(sys.stderr):
+                            b, wall_b, cpu_b = peer(task, x, method, budget, seed, given.draws)
                         scores = [float(c2st(reference, found)) for found in (a, b)]
                         print(f"| {task} | {method} | {budget} | {seed} | {scores[0]:.3f} | "
                               f"{scores[1]:.3f} | {wall_a:.1f} ({cpu_a:.1f}) | "
-                              f"{wall_b:.1f} ({cpu_b:.1f}) | {wall_b / wall_a:.1f} |", flush=True)
+                              f"{wall_b:.1f} ({cpu_b:.1f}) | {wall_b / wall_a:.1f} "
+                              f"({cpu_b / cpu_a:.1f}) |", flush=True)
 
 
 if __name__ == "__main__":

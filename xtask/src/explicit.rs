@@ -294,6 +294,62 @@ fn half_square(u: &[f64; DIM]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use autodiff::GradientCheck;
+    use lognormal_sim::Survey;
+
+    use crate::lensing::Problem;
+
+    /// Compares the gradient at `position` with central differences: in each parameter, and along
+    /// `directions` of the other coordinates.
+    fn assert_gradient(density: &mut impl LogDensity, position: &[f64], directions: &[Vec<f64>]) {
+        let mut gradient = vec![0.0; position.len()];
+        density.log_density_and_gradient(position, &mut gradient).expect("within the model");
+        let (parameters, others) = gradient.split_at(DIM);
+        let along = |direction: &Vec<f64>| -> f64 {
+            others.iter().zip(direction).map(|(g, d)| g * d).sum()
+        };
+        let claimed: Vec<f64> =
+            parameters.iter().copied().chain(directions.iter().map(along)).collect();
+        let mut origin = position[..DIM].to_vec();
+        origin.resize(claimed.len(), 0.0);
+        let function = |point: &[f64]| -> f64 {
+            let (parameters, distances) = point.split_at(DIM);
+            let mut moved = position.to_vec();
+            moved[..DIM].copy_from_slice(parameters);
+            for (distance, direction) in distances.iter().zip(directions) {
+                for (x, d) in moved[DIM..].iter_mut().zip(direction) {
+                    *x += distance * d;
+                }
+            }
+            let mut unused = vec![0.0; moved.len()];
+            density.log_density_and_gradient(&moved, &mut unused).unwrap_or(f64::NAN)
+        };
+        // The log densities are sums of larger terms of either sign.
+        let check = GradientCheck { tolerance: 1e-5, noise: 1e-14, ..GradientCheck::default() };
+        check.run(function, &origin, &claimed).assert_passes();
+    }
+
+    #[test]
+    fn gradients_in_sampled_coordinates_are_central_differences() -> Result<()> {
+        let simulator = Simulator::new(Survey::preset("lsst_y10")?.with_npix(16))?;
+        let prior = Prior::load("lsst_y10")?;
+        let map: Vec<f64> = simulator.simulate(&Cosmology::FIDUCIAL, 9, 0, true)?;
+        let problem = Problem { simulator: &simulator, prior: &prior, map: &map };
+        let likelihood = problem.power_spectrum()?;
+        let mut power_spectrum = PowerSpectrumPosterior::new(&likelihood, &prior);
+        let mut full_field = FullFieldPosterior::new(&simulator, &map, &prior)?;
+        let points = [[0.3, -0.5, 0.4, -0.3, 0.6, -0.2], [-0.4, 0.7, -0.6, 0.5, -0.8, 0.9]];
+        for (u, index) in points.iter().zip(0..) {
+            assert_eq!(power_spectrum.dim(), u.len());
+            assert_gradient(&mut power_spectrum, u, &[]);
+            let mut randomness = Randomness::new(17, index);
+            let mut normals = || randomness.normals::<f64>(map.len());
+            let position = [u.to_vec(), normals()].concat();
+            assert_eq!(full_field.dim(), position.len());
+            assert_gradient(&mut full_field, &position, &[normals(), normals()]);
+        }
+        Ok(())
+    }
 
     #[test]
     #[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]

@@ -1,6 +1,6 @@
 //! The graphics device against the processor.
 //!
-//! `cargo test --release --workspace --features flows/wgpu --test wgpu -- --nocapture`
+//! `cargo test --release --workspace --features flows/wgpu,compression/wgpu --test wgpu -- --nocapture`
 //!
 //! Where there is no graphics device, each test says so and passes. On a software rasteriser
 //! (Mesa's lavapipe) the first run compiles shaders for minutes.

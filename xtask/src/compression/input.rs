@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use ::compression::{Chain, Compressor, MapSource, NeuralCompressor, SummarySource};
+use ::compression::{
+    Chain, Compressor, MapSource, NeuralCompressor, SummarySource, TrainingSettings,
+};
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use lognormal_sim::Simulator;
@@ -44,6 +46,20 @@ impl CompressorInput {
         let Self::Spectra { bands, noises } = self else { return Ok(()) };
         ensure!(bands > 0, "input.spectra.bands must be at least 1");
         ensure!(noises > 0, "input.spectra.noises must be at least 1");
+        Ok(())
+    }
+
+    /// Checks that a training validates on maps that it does not learn from.
+    ///
+    /// # Errors
+    /// If examples of one map would be on both sides.
+    pub fn validate_training(self, training: &TrainingSettings) -> Result<()> {
+        let (noises, validation) = (self.noises(), training.validation);
+        ensure!(
+            validation.is_multiple_of(noises),
+            "validation = {validation} must be a multiple of input.spectra.noises = {noises}: \
+             otherwise examples of one map are learnt from and validated with"
+        );
         Ok(())
     }
 

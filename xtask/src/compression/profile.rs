@@ -151,6 +151,8 @@ impl Profile {
                     self.input == CompressorInput::Maps || training.examples.is_some(),
                     "statistics (input) are made before the training with {name}: it needs examples"
                 );
+                let apart = self.input.validate_training(training);
+                apart.with_context(|| format!("training with {name}"))?;
                 continue;
             };
             let (width, numbers) = (self.last_width(), method.loss.summary_len(DIM));
@@ -277,6 +279,7 @@ mod tests {
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
             ("hidden = [256, 128]", "hidden = [256, 5]", "last 5 channels"),
             ("bands = 6", "bands = 0", "bands must"),
+            ("bands = 6", "bands = 6\nnoises = 3", "validation = 4000"),
             ("learning_rate = ", "learning_rate = -", "learning_rate"),
         ] {
             let text = laptop.replace(old, new);

@@ -322,6 +322,7 @@ impl Profile {
         network.validate().context("compressor.network")?;
         loss.validate(DIM).context("compressor.loss")?;
         training.validate().context("compressor.training")?;
+        input.validate_training(training).context("compressor.training")?;
         profile.sampling.validate().context("sampling")?;
         profile.proposals.validate().context("proposals")?;
         profile.validate_methods()?;

@@ -1,6 +1,7 @@
 //! The program as people use it: exit codes, messages that help, results that survive.
 
 mod inference;
+mod outputs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -373,7 +374,11 @@ fn a_killed_study_continues_to_the_same_result() {
     folder.succeeds("benchmark --study lensing --profile tiny.toml --out whole");
     let whole = samples(&folder.path("whole"));
     assert_eq!(whole.len(), 2);
-    assert!(folder.path("whole/report.html").exists());
+    let report = |study: &str| {
+        fs::read_to_string(folder.path(study).join("report.html")).expect("it was written")
+    };
+    let page = report("whole");
+    assert_lensing_report(&page);
 
     let kills =
         kill_until_done(&folder, "benchmark --study lensing --profile tiny.toml --out killed");
@@ -384,7 +389,42 @@ fn a_killed_study_continues_to_the_same_result() {
     assert!(message.contains("5 of 5 tasks found done"), "{message}");
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
-    assert!(folder.path("whole/report.html").exists());
+    assert!(report("whole") == page, "the report is drawn differently");
+}
+
+/// Every section of the lensing study is on the page, with its figures and numbers.
+fn assert_lensing_report(page: &str) {
+    let headings: Vec<&str> =
+        page.split("<h2>").skip(1).filter_map(|rest| rest.split("</h2>").next()).collect();
+    let expected = [
+        "Posterior of the cosmological parameters",
+        "What the full field adds",
+        "The map",
+        "Power spectra",
+        "Chains: full field",
+        "Chains: power spectrum",
+        "References",
+    ];
+    assert_eq!(headings, expected);
+    let (figures, images) = (page.matches("<svg").count(), page.matches("<image").count());
+    assert_eq!(figures, 3 + 2 * 2, "corner plot, maps, spectra; traces and ranks twice");
+    assert_eq!(images, 2 * (5 + 1), "maps and colour bar, with noise and without");
+    for part in [
+        "full field: R-hat at most",
+        "power spectrum: R-hat at most",
+        "A classifier tells the two posteriors apart",
+        "Figure of Merit",
+        "dashed the truth",
+        "convergence without noise",
+        "squared residuals",
+        "search of starting points",
+    ] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    // Images are encoded in letters that could spell it.
+    for number in [">NaN", " NaN", "\"NaN"] {
+        assert!(!page.contains(number), "a number is missing");
+    }
 }
 
 /// About white noise of the size of the shape noise, in five bins of 16 x 16 pixels.
