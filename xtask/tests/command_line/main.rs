@@ -406,7 +406,7 @@ fn assert_lensing_report(page: &str) {
         "References",
     ];
     assert_eq!(headings, expected);
-    let (figures, images) = (page.matches("<svg").count(), page.matches("<image").count());
+    let (figures, images) = (page.matches("<figure").count(), page.matches("<image").count());
     assert_eq!(figures, 3 + 2 * 2, "corner plot, maps, spectra; traces and ranks twice");
     assert_eq!(images, 2 * (5 + 1), "maps and colour bar, with noise and without");
     for part in [
