@@ -71,6 +71,12 @@ fn evaluate(flow: &Flow, device: &Device) -> [Vec<f64>; 3] {
 }
 
 #[test]
+fn a_device_can_be_opened_again() {
+    let first = open_device(DeviceChoice::Wgpu);
+    assert_eq!(open_device(DeviceChoice::Wgpu), first);
+}
+
+#[test]
 fn values_gradients_and_draws_agree() {
     let Some(device) = device() else { return };
     for (name, config) in families(3, 2) {

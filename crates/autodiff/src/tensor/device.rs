@@ -61,11 +61,16 @@ pub fn open_device(choice: DeviceChoice) -> Result<Device, DeviceError> {
     }
 }
 
+/// The graphics device of this program: burn initialises it once and refuses to do so again.
 #[cfg(feature = "wgpu")]
 fn open_wgpu() -> Result<Device, DeviceError> {
-    Device::wgpu_options()
-        .init()
-        .map_err(|error| DeviceError::NotFound { reason: error.to_string() })
+    static OPENED: std::sync::OnceLock<Result<Device, DeviceError>> = std::sync::OnceLock::new();
+    let open = || {
+        Device::wgpu_options()
+            .init()
+            .map_err(|error| DeviceError::NotFound { reason: error.to_string() })
+    };
+    OPENED.get_or_init(open).clone()
 }
 
 #[cfg(not(feature = "wgpu"))]
