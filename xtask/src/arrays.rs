@@ -107,7 +107,11 @@ fn open_archive<R: Read + Seek>(reader: R, path: &Path) -> Result<zip::ZipArchiv
         .with_context(|| format!("{} is not a usable .npz archive", path.display()))
 }
 
-fn parse_npy(mut reader: impl Read) -> Result<Array> {
+/// Reads an `.npy` of floats or integers from memory or a stream.
+///
+/// # Errors
+/// If it is truncated, longer than its header says, or not numeric.
+pub fn parse_npy(mut reader: impl Read) -> Result<Array> {
     let file = NpyFile::new(&mut reader)
         .context("its header cannot be read: the file is truncated or of another format")?;
     let shape: Vec<usize> =

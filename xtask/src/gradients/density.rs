@@ -12,7 +12,7 @@ use sbi::tasks::two_moons_density::TwoMoonsDensity;
 use super::measured::Measured;
 use super::profile::DensityMethod;
 use super::training::{DensityObjective, observer, table};
-use crate::arrays::{Named, write_npz};
+use crate::arrays::{Named, parse_npy, write_npz};
 use crate::files::write_json;
 use crate::study::{Workspace, derive_seed};
 
@@ -37,6 +37,18 @@ const NULL_SETS: usize = 3;
 const UNIT_SQUARE: [(f64, f64); 2] = [(0.07, 0.8), (-0.16, 1.5)];
 /// Standard deviation of the published base density on the unit square, around its centre.
 const BASE_SD: f64 = 0.05;
+
+/// Draws that the published trainings learnt from; see `data/published/two_moons.py`.
+const PUBLISHED_DRAWS: &[u8] = include_bytes!("../../../data/published/two_moons.npy");
+/// How many they are.
+pub const PUBLISHED_COUNT: usize = 1000;
+
+/// The first `count` draws that the published trainings learnt from, contiguous pairs.
+fn published_draws(count: usize) -> Result<Vec<f64>> {
+    let mut draws = parse_npy(PUBLISHED_DRAWS).context("the published draws")?.data;
+    draws.truncate(2 * count);
+    Ok(draws)
+}
 
 /// Draws from the truth, contiguous pairs.
 fn draws(truth: &TwoMoonsDensity, count: usize, seed: u64) -> Vec<f64> {
@@ -69,7 +81,7 @@ fn units() -> Result<Standardiser> {
     Ok(Standardiser::new(shift, scale)?)
 }
 
-/// A point of the study: what is learnt from how many draws.
+/// A point of the study: what is learnt from how many of the published draws.
 #[derive(Clone, Copy)]
 pub struct Cell<'a> {
     /// The method.
@@ -97,7 +109,7 @@ pub fn learn_density(
     let Cell { method, weight, simulations, run } = cell;
     let purpose = |what: &str| derive_seed(seed, &format!("{TASK}-{what}-{run}"));
     let truth = TwoMoonsDensity::new();
-    let data = draws(&truth, simulations, purpose("simulations"));
+    let data = published_draws(simulations)?;
     let training = TrainingSettings { seed: purpose("training"), ..method.training.clone() };
     let config = method.flow.config(2, 0);
     let flow = config.init(units()?, Standardiser::identity(0), purpose("weights"), device)?;
@@ -190,6 +202,23 @@ mod tests {
                 assert!((f64::from(z) - expected).abs() < 1e-5, "{corner}: {z}");
             }
         }
+        Ok(())
+    }
+
+    /// Their mean log density is that of draws of the truth, the entropy, within 4 standard errors.
+    #[test]
+    fn the_published_draws_are_draws_of_the_truth() -> Result<()> {
+        let truth = TwoMoonsDensity::new();
+        let levels = |draws: &[f64]| -> Vec<f64> {
+            draws.chunks_exact(2).map(|x| truth.log_density([x[0], x[1]])).collect()
+        };
+        let published = published_draws(PUBLISHED_COUNT)?;
+        let (published, own) = (levels(&published), levels(&draws(&truth, 20_000, 1)));
+        assert_eq!(published.len(), PUBLISHED_COUNT);
+        let mean = |levels: &[f64]| levels.iter().sum::<f64>() / levels.len() as f64;
+        let square: f64 = own.iter().map(|level| (level - mean(&own)).powi(2)).sum();
+        let error = (square / own.len() as f64 / PUBLISHED_COUNT as f64).sqrt();
+        assert!((mean(&published) - mean(&own)).abs() < 4.0 * error, "{error}");
         Ok(())
     }
 

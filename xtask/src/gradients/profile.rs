@@ -7,6 +7,7 @@ use sbi::tasks::Start;
 use sbi::{FitSettings, FlowSettings};
 use serde::{Deserialize, Serialize};
 
+use super::density::PUBLISHED_COUNT;
 use crate::profiles::{self, Profiles};
 
 /// The profiles that come with the program, smallest first.
@@ -65,7 +66,8 @@ pub struct Grid {
     pub score_weights: Vec<f64>,
     /// Numbers of simulations.
     pub simulations: Vec<usize>,
-    /// Independent runs, each with simulations and networks of its own.
+    /// Independent runs, each with simulations and networks of its own; those of two moons share
+    /// the published draws.
     pub runs: usize,
 }
 
@@ -219,6 +221,11 @@ impl Profile {
         for method in &profile.two_moons.method {
             method.grid.validate()?;
             method.training.validate()?;
+            let most = method.grid.simulations.last().copied().unwrap_or_default();
+            ensure!(
+                most <= PUBLISHED_COUNT,
+                "two_moons.simulations: {most}, but there are {PUBLISHED_COUNT} published draws"
+            );
         }
         for (index, problem) in profile.lotka_volterra.iter().enumerate() {
             draws("lotka_volterra", problem.draws)?;
@@ -345,6 +352,7 @@ mod tests {
             ("score_weights = [0.0, 1e-5]", "score_weights = [-1.0]", "-1"),
             ("runs = ", "runs = 0 # ", "runs"),
             ("simulations = [", "simulations = [5, 4, ", "increase"),
+            ("simulations = [", "simulations = [1001] # ", "published draws"),
             ("data = \"summaries\"", "data = \"summaries\"\nrounds = 3", "all-counts"),
         ] {
             let text = smoke.replace(old, new);

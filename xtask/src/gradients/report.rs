@@ -233,8 +233,8 @@ fn moons_section(
              flow learns it from draws, with the mean negative log density as loss, to which, with \
              scores, the mean square of the error of its score is added; scores are derivatives in \
              the units of the data. {} draws of the flow are told from as many of the truth by a \
-             classifier (C2ST), and the negative log density is averaged over the latter. Each \
-             run has draws of its own; the published runs share one set.",
+             classifier (C2ST), and the negative log density is averaged over the latter. All \
+             runs learn from the same draws, as the published ones do.",
             profile.draws
         )],
         figures,
