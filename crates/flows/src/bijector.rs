@@ -33,6 +33,15 @@ pub enum Bijector {
         /// units.
         bound: f64,
     },
+    /// The inverse of [`Bijector::Smooth`]: the root is solved for in densities, and draws are in
+    /// closed form.
+    SmoothInverse {
+        /// Number of ramps; at least 1.
+        components: usize,
+        /// Half width of the interval in which it is infinitely differentiable, in standardised
+        /// units.
+        bound: f64,
+    },
 }
 
 impl Bijector {
@@ -42,7 +51,9 @@ impl Bijector {
         match self {
             Self::Affine => 2,
             Self::Spline { bins, .. } => 3 * bins - 1,
-            Self::Smooth { components, .. } => 4 * components,
+            Self::Smooth { components, .. } | Self::SmoothInverse { components, .. } => {
+                4 * components
+            }
         }
     }
 
@@ -51,7 +62,9 @@ impl Bijector {
     pub fn bound(self) -> Option<f64> {
         match self {
             Self::Affine => None,
-            Self::Spline { bound, .. } | Self::Smooth { bound, .. } => Some(bound),
+            Self::Spline { bound, .. }
+            | Self::Smooth { bound, .. }
+            | Self::SmoothInverse { bound, .. } => Some(bound),
         }
     }
 
@@ -65,6 +78,9 @@ impl Bijector {
             Self::Spline { bins, .. } => ("bijector.spline.bins", bins, 2, "2 to 256"),
             Self::Smooth { components, .. } => {
                 ("bijector.smooth.components", components, 1, "1 to 256")
+            }
+            Self::SmoothInverse { components, .. } => {
+                ("bijector.smooth_inverse.components", components, 1, "1 to 256")
             }
         };
         if !(least..=256).contains(&count) {
@@ -87,7 +103,7 @@ impl Bijector {
             // all scales, then all shifts: parts of the parameters without a rearrangement
             Self::Affine => (0..count * features).map(|column| column % features).collect(),
             // feature by feature: a reshape gives a row to each
-            Self::Spline { .. } | Self::Smooth { .. } => {
+            Self::Spline { .. } | Self::Smooth { .. } | Self::SmoothInverse { .. } => {
                 (0..count * features).map(|column| column / count).collect()
             }
         }
@@ -101,13 +117,13 @@ impl Bijector {
                 let shift = features + feature;
                 Var::concat(&[&all.columns(feature..feature + 1), &all.columns(shift..shift + 1)])
             }
-            Self::Spline { .. } | Self::Smooth { .. } => {
+            Self::Spline { .. } | Self::Smooth { .. } | Self::SmoothInverse { .. } => {
                 all.columns(feature * count..(feature + 1) * count)
             }
         }
     }
 
-    /// `y(x)` and `ln dy/dx`, both `[rows, features]`.
+    /// `y(x)` and `ln dy/dx`, both `[rows, features]`; NaN where a parameter is.
     pub(crate) fn forward(self, x: &Var, parameters: &Var) -> (Var, Var) {
         match self {
             Self::Affine => affine::forward(x, parameters),
@@ -118,6 +134,11 @@ impl Bijector {
             Self::Smooth { components, bound } => {
                 let (column, each) = self.column(x, parameters);
                 in_shape_of(x, smooth::forward(&column, &each, components, bound as f32))
+            }
+            Self::SmoothInverse { components, bound } => {
+                let (column, each) = self.column(x, parameters);
+                let root = smooth::inverse(&column, &each, components, bound as f32);
+                in_shape_of(x, root.unwrap_or_else(|_| (&column * f32::NAN, &column * f32::NAN)))
             }
         }
     }
@@ -133,6 +154,10 @@ impl Bijector {
             Self::Smooth { components, bound } => {
                 let (column, each) = self.column(y, parameters);
                 in_shape_of(y, smooth::inverse(&column, &each, components, bound as f32)?)
+            }
+            Self::SmoothInverse { components, bound } => {
+                let (column, each) = self.column(y, parameters);
+                in_shape_of(y, smooth::forward(&column, &each, components, bound as f32))
             }
         })
     }

@@ -16,7 +16,9 @@
 //! *When to use.* When scores are learnt or used: their error, not only that of the density, has
 //! to be small. Also for separated modes.
 //! *When not.* Where many samples matter more than densities: the inverse costs some ten
-//! evaluations. Keep the data well within the bound (the default is twelve standard deviations).
+//! evaluations. [`Bijector::SmoothInverse`](crate::Bijector::SmoothInverse) is the other way round,
+//! as in the published trainings with scores: training costs more, drawing less. Keep the data well
+//! within the bound (the default is twelve standard deviations).
 //!
 //! # References
 //! J. Köhler, A. Krämer and F. Noé, "Smooth normalizing flows", NeurIPS 2021, arXiv:2110.00351.

@@ -15,6 +15,7 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
     };
     let spline = Bijector::Spline { bins: 5, bound: 4.0 };
     let smooth = Bijector::Smooth { components: 4, bound: 6.0 };
+    let inverse = Bijector::SmoothInverse { components: 4, bound: 6.0 };
     let uniform = |config: FlowConfig| FlowConfig { base: Base::Uniform, ..small(config) };
     vec![
         ("affine", small(FlowConfig::affine(features, context))),
@@ -29,6 +30,10 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
             }),
         ),
         ("smooth", small(FlowConfig { bijector: smooth, ..FlowConfig::smooth(features, context) })),
+        (
+            "smooth inverse",
+            small(FlowConfig { bijector: inverse, ..FlowConfig::smooth(features, context) }),
+        ),
         (
             "autoregressive smooth",
             small(FlowConfig {
