@@ -115,12 +115,13 @@ impl FlowConfig {
         }
     }
 
-    /// Masked autoregressive flow (MAF): 5 layers of 2 x 50.
+    /// Masked autoregressive flow (MAF): 5 layers of 3 x 50 with hyperbolic tangents.
     #[must_use]
     pub fn maf(features: usize, context: usize) -> Self {
         Self {
             layers: 5,
-            hidden: vec![50, 50],
+            hidden: vec![50; 3],
+            activation: Activation::Tanh,
             ..Self::new(features, context, Structure::Autoregressive, Bijector::Affine)
         }
     }

@@ -22,7 +22,8 @@ pub enum Family {
     /// Autoregressive splines: [`FlowConfig::autoregressive_spline`].
     #[default]
     AutoregressiveSpline,
-    /// Masked autoregressive flow: [`FlowConfig::maf`].
+    /// Masked autoregressive flow: [`FlowConfig::maf`]. Faster, and better for likelihoods of many
+    /// observables; but outliers among them widen it.
     Maf,
     /// Smooth couplings: [`FlowConfig::smooth`].
     Smooth,

@@ -1,7 +1,7 @@
 //! Variational mutual information maximisation.
 
 use burn::tensor::Tensor;
-use flows::{Flow, FlowConfig};
+use flows::{Activation, Flow, FlowConfig};
 use serde::{Deserialize, Serialize};
 
 /// Family of the density of the parameters given the summaries.
@@ -15,7 +15,7 @@ pub enum DensityFamily {
     Spline,
     /// Autoregressive splines: [`FlowConfig::autoregressive_spline`].
     AutoregressiveSpline,
-    /// Masked autoregressive flow: [`FlowConfig::maf`].
+    /// Masked autoregressive flow: [`FlowConfig::maf`] with networks of 2 x 50.
     Maf,
     /// Smooth couplings: [`FlowConfig::smooth`].
     Smooth,
@@ -29,7 +29,11 @@ impl DensityFamily {
             Self::Affine => FlowConfig::affine(features, context),
             Self::Spline => FlowConfig::spline(features, context),
             Self::AutoregressiveSpline => FlowConfig::autoregressive_spline(features, context),
-            Self::Maf => FlowConfig::maf(features, context),
+            Self::Maf => FlowConfig {
+                hidden: vec![50, 50],
+                activation: Activation::Silu,
+                ..FlowConfig::maf(features, context)
+            },
             Self::Smooth => FlowConfig::smooth(features, context),
         }
     }

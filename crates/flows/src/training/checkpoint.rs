@@ -48,10 +48,15 @@ impl CheckpointState {
         better
     }
 
-    /// True when the last `patience` evaluations were no improvement.
-    pub fn finished(&self, patience: Option<usize>) -> bool {
-        let judged = self.curve.last().is_some_and(|point| point.validation.is_some());
-        judged && patience.is_some_and(|patience| self.curve.len() - 1 - self.best >= patience)
+    /// True when the last evaluations, as many as the settings have patience for, were no
+    /// improvement.
+    pub fn finished(&self, settings: &TrainingSettings) -> bool {
+        let Some((patience, last)) = settings.patience.zip(self.curve.last()) else { return false };
+        let steps = last.step - self.curve[self.best].step;
+        let by_epochs = settings.evaluate_every.is_none();
+        last.validation.is_some()
+            && self.curve.len() - 1 - self.best >= patience
+            && (!by_epochs || steps >= TrainingSettings::PATIENT_STEPS)
     }
 }
 
@@ -134,5 +139,33 @@ impl Checkpoint {
     /// The optimiser.
     pub fn adam(&self, device: &Device) -> Adam {
         Adam::resume(self.part("mean"), self.part("square"), self.state.step, device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The step at which a training ends whose loss was best at step 10.
+    fn end(settings: &TrainingSettings, between: usize) -> usize {
+        let mut state = CheckpointState::default();
+        for step in (10..).step_by(between) {
+            let validation = Some(step as f64);
+            let (epoch, training, learning_rate) = (1.0, 0.0, 1e-3);
+            state.record(CurvePoint { step, epoch, training, validation, learning_rate });
+            if state.finished(settings) {
+                return step;
+            }
+        }
+        unreachable!("steps do not end")
+    }
+
+    #[test]
+    fn short_epochs_do_not_exhaust_patience() {
+        let epochs = TrainingSettings { patience: Some(20), ..TrainingSettings::default() };
+        assert_eq!(end(&epochs, 4), 10 + TrainingSettings::PATIENT_STEPS);
+        assert_eq!(end(&epochs, 45), 10 + 20 * 45);
+        let fixed = TrainingSettings { evaluate_every: Some(4), ..epochs };
+        assert_eq!(end(&fixed, 4), 10 + 20 * 4);
     }
 }

@@ -112,7 +112,7 @@ pub fn train<O: Objective>(
     let mut epoch_order = training.to_vec();
     let mut shuffled_for = usize::MAX;
     let end = loop {
-        if now.state.finished(settings.patience) {
+        if now.state.finished(settings) {
             break TrainingEnd::Converged;
         }
         let step = now.state.step;

@@ -18,6 +18,8 @@ pub struct TrainingSettings {
     /// Steps between evaluations; `None` (default) for one epoch.
     pub evaluate_every: Option<usize>,
     /// Evaluations without improvement of the validation loss after which training ends. Default 20.
+    /// Where evaluations are by epochs, [`TrainingSettings::PATIENT_STEPS`] steps must have passed,
+    /// too: those of a small set are over in a few steps, before a plateau is left.
     pub patience: Option<usize>,
     /// Most steps. Default 100 000.
     pub max_steps: usize,
@@ -80,6 +82,9 @@ impl Default for TrainingSettings {
 }
 
 impl TrainingSettings {
+    /// Least steps without improvement after which training ends, where evaluations are by epochs.
+    pub const PATIENT_STEPS: usize = 400;
+
     /// Checks every field.
     ///
     /// # Errors
