@@ -14,6 +14,7 @@ use super::train::read_report;
 use crate::arrays::{Array, read_npz};
 use crate::files::read_json;
 use crate::gradients::Runs;
+use crate::lensing::PAIRS;
 use crate::sampling::SAMPLES;
 
 /// A method with all its trainings and posteriors.
@@ -30,6 +31,8 @@ pub struct Group {
     pub draws: Array,
     /// Log probabilities of the truths of the simulations held out, of each posterior.
     pub held_out: Vec<Vec<f64>>,
+    /// Figures of Merit of the first of these simulations, `[observation][pair]`, of each posterior.
+    pub figures: Vec<Vec<f64>>,
 }
 
 /// A difference with its standard error.
@@ -74,6 +77,9 @@ impl Group {
         let MethodInputs { key, compressors, summaries, posteriors } = inputs;
         let folders: Vec<_> = posteriors.iter().map(|(path, _)| folder.join(path)).collect();
         let first = folders.first().map_or(folder, |path| path.as_path());
+        let held_out = |name: &str| -> Result<Vec<Vec<f64>>> {
+            folders.iter().map(|path| Ok(read_npz(&path.join(HELD_OUT), name)?.data)).collect()
+        };
         Ok(Self {
             key: key.clone(),
             trainings: compressors
@@ -86,10 +92,8 @@ impl Group {
                 .collect::<Result<_>>()?,
             seconds: summaries.iter().chain(posteriors).map(|(_, seconds)| seconds).sum(),
             draws: read_npz(&first.join(SAMPLES), "samples")?,
-            held_out: folders
-                .iter()
-                .map(|path| Ok(read_npz(&path.join(HELD_OUT), "log_probability")?.data))
-                .collect::<Result<_>>()?,
+            held_out: held_out("log_probability")?,
+            figures: held_out("figures")?,
         })
     }
 
@@ -147,21 +151,40 @@ impl Group {
     #[must_use]
     pub fn nlp_above(&self, other: &Self) -> Option<Difference> {
         let pairs = self.held_out.iter().zip(&other.held_out);
-        let differences: Vec<Vec<f64>> = pairs
-            .map(|(own, other)| {
-                let differences = own.iter().zip(other).map(|(own, other)| other - own);
-                differences.filter(|value| value.is_finite()).collect()
-            })
-            .collect();
-        if differences.iter().any(|run| run.len() < 2) {
-            return None;
-        }
-        let means = Runs::of(&differences.iter().map(|run| mean(run)).collect::<Vec<f64>>());
-        let first = differences.first()?;
-        let sampling = (variance(first) / first.len() as f64).sqrt();
-        let error = sampling.hypot(means.error().unwrap_or(0.0));
-        Some(Difference { value: means.spread.mean, error })
+        paired(
+            pairs.map(|(own, other)| {
+                own.iter().zip(other).map(|(own, other)| other - own).collect()
+            }),
+        )
     }
+
+    /// Its Figure of Merit of a pair over that of another method, the geometric mean over the same
+    /// simulated observations, with the error as in [`Group::nlp_above`].
+    #[must_use]
+    pub fn mean_figure_over(&self, other: &Self, pair: usize) -> Option<Difference> {
+        let pairs = self.figures.iter().zip(&other.figures);
+        let logarithm = paired(pairs.map(|(own, other)| {
+            let both = own.iter().zip(other).skip(pair).step_by(PAIRS.len());
+            both.map(|(own, other)| (own / other).ln()).collect()
+        }))?;
+        let value = logarithm.value.exp();
+        Some(Difference { value, error: value * logarithm.error })
+    }
+}
+
+/// Mean of the finite differences between two methods, a list of each run. The error is that of the
+/// mean over a list and, if there are several, of their scatter.
+fn paired(runs: impl Iterator<Item = Vec<f64>>) -> Option<Difference> {
+    let runs: Vec<Vec<f64>> =
+        runs.map(|run| run.into_iter().filter(|value| value.is_finite()).collect()).collect();
+    if runs.iter().any(|run| run.len() < 2) {
+        return None;
+    }
+    let means = Runs::of(&runs.iter().map(|run| mean(run)).collect::<Vec<f64>>());
+    let first = runs.first()?;
+    let sampling = (variance(first) / first.len() as f64).sqrt();
+    let error = sampling.hypot(means.error().unwrap_or(0.0));
+    Some(Difference { value: means.spread.mean, error })
 }
 
 #[cfg(test)]
@@ -220,6 +243,10 @@ pub mod tests {
                 .iter()
                 .map(|_| (0..9).map(|i| log_probability + noise(i) * log_probability).collect())
                 .collect(),
+            figures: runs
+                .iter()
+                .map(|(figure, _)| (0..9).map(|i| figure * (1.0 + noise(i))).collect())
+                .collect(),
         }
     }
 
@@ -234,6 +261,8 @@ pub mod tests {
         let mut broken = group("mae", &[(9.0, 0.5)], 2.0);
         broken.held_out[0].fill(f64::NEG_INFINITY);
         assert_eq!(broken.nlp_above(&good), None);
+        let ratio = good.mean_figure_over(&bad, 1).expect("finite");
+        assert!((ratio.value - 9.0 / 8.0).abs() < 1e-9 && ratio.error < 1e-9, "{ratio:?}");
     }
 
     #[test]

@@ -13,12 +13,12 @@ use rayon::prelude::*;
 use sbi::simulations::Simulations;
 use sbi::{Estimator, FitSettings, Fitting, NpeSettings, npe};
 
-use super::measured::{Explicit, Inferred, Measured};
+use super::measured::{Explicit, Inferred, Measured, figures};
 use super::profile::InferenceProfile;
 use super::train::with_fitting;
 use crate::arrays::{Array, Named, read_npz, write_npz};
 use crate::files::write_json;
-use crate::lensing::C2stProfile;
+use crate::lensing::{C2stProfile, PAIRS};
 use crate::prior::{DIM, Prior};
 use crate::sampling::SAMPLES;
 use crate::study::{Workspace, derive_seed};
@@ -29,8 +29,12 @@ const SUMMARIES: &str = "summaries.npz";
 const ESTIMATOR: &str = "estimator.safetensors";
 /// File of a [`Measured`].
 pub const MEASURED: &str = "measured.json";
-/// File of the log probabilities of the simulations held out.
+/// File of what the posteriors of the simulations held out are worth: `log_probability`
+/// `[simulation]` of the truth, and `figures` `[observation, pair]`, their Figures of Merit.
 pub const HELD_OUT: &str = "held_out.npz";
+
+/// Draws of each posterior whose Figures of Merit are averaged over many.
+const DRAWS_OF_EACH: usize = 500;
 
 /// Maps simulated and compressed at a time.
 const PART: u64 = 64;
@@ -204,9 +208,18 @@ impl Inference<'_> {
         let cross = negative_log_probability(&posterior.log_prob(view)?, NonFinite::Exclude)?;
         let fresh = &summaries.held_out;
         let log_probabilities = estimator.log_prob(fresh.theta.view(), fresh.x.view())?;
-        let shape = [log_probabilities.len()];
-        let named = Named::f64("log_probability", &shape, &log_probabilities);
-        write_npz(&workspace.path(HELD_OUT), [named])?;
+        let fresh_figures = self.figures_of_each(&estimator, fresh, purpose("draws-of-each"))?;
+        write_npz(
+            &workspace.path(HELD_OUT),
+            [
+                Named::f64("log_probability", &[log_probabilities.len()], &log_probabilities),
+                Named::f64(
+                    "figures",
+                    &[fresh_figures.len() / PAIRS.len(), PAIRS.len()],
+                    &fresh_figures,
+                ),
+            ],
+        )?;
         let report = &estimator.reports()[0];
         let measured = Measured {
             method: method.clone(),
@@ -226,6 +239,19 @@ impl Inference<'_> {
             },
         };
         write_json(&workspace.path(MEASURED), &measured)
+    }
+
+    /// Figures of Merit of the posteriors of the first simulations, `[observation][pair]`.
+    fn figures_of_each(&self, estimator: &Estimator, fresh: &Pairs, seed: u64) -> Result<Vec<f64>> {
+        let mut all = Vec::new();
+        for (x, index) in fresh.x.rows().into_iter().zip(0..self.profile.observations as u64) {
+            let seed = derive_seed(seed, &index.to_string());
+            let drawn = estimator.posterior(&x.to_vec())?.sample(DRAWS_OF_EACH, seed)?;
+            let data = drawn.theta.iter().copied().collect();
+            let array = Array { shape: vec![1, DRAWS_OF_EACH, DIM], data };
+            all.extend(figures(&array)?.iter().map(|figure| figure.value));
+        }
+        Ok(all)
     }
 
     fn fit(&self, summaries: &Summaries, seed: u64, workspace: &Workspace) -> Result<Estimator> {

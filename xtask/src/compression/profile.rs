@@ -78,6 +78,8 @@ pub struct InferenceProfile {
     pub repeats: usize,
     /// Draws of each posterior.
     pub draws: usize,
+    /// Simulated observations over which Figures of Merit are averaged: the first of those held out.
+    pub observations: usize,
     /// The posterior estimator.
     pub npe: NpeSettings,
 }
@@ -219,10 +221,11 @@ impl Profile {
 
 impl InferenceProfile {
     fn validate(&self) -> Result<()> {
-        let Self { simulations, held_out, repeats, npe, .. } = self;
+        let Self { simulations, held_out, repeats, observations, npe, .. } = self;
         ensure!(*simulations >= 20, "inference.simulations = {simulations}: 20 are needed");
         ensure!(*held_out >= 2, "inference.held_out = {held_out}: at least 2 are needed");
         ensure!(*repeats > 0, "inference.repeats must be at least 1");
+        ensure!(*observations >= 2, "inference.observations = {observations}: 2 are needed");
         ensure!(npe.score.is_none(), "inference.npe.score: summaries have no scores");
         npe.fit.training.validate().context("inference.npe.fit.training")
     }

@@ -160,11 +160,14 @@ fn question(
         paragraphs,
         warnings: story::warnings(groups, baselines, effective.unwrap_or(0.0)),
         figures: vec![overview(groups, baselines, published)?],
-        tables: vec![
+        tables: [
             tables::figures_of_merit(groups, baselines),
             tables::published_ratios(groups, baselines, published),
             tables::distances(groups, baselines),
-        ],
+        ]
+        .into_iter()
+        .chain(tables::averages(groups))
+        .collect(),
         ..Section::default()
     })
 }

@@ -359,7 +359,7 @@ impl<'a> Setup<'a> {
             for repeat in 0..repeats(recipe) {
                 let (method, run) = (recipe.key(), recipe.run());
                 let cell = Cell { method: method.to_owned(), run, repeat };
-                let own = (&sizes.npe, sizes.draws, &profile.c2st);
+                let own = (&sizes.npe, sizes.draws, sizes.observations, &profile.c2st);
                 let identity = (own, run, repeat, seed, device_name);
                 let path = summaries.path("");
                 let name = format!("posterior-{method}-{run}-{repeat}");

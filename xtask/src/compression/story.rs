@@ -189,6 +189,23 @@ fn vmim_against_mse(losses: &[&Group], published: &PublishedCompression) -> Opti
              and clearly smaller for {smaller}."
         ),
     });
+    let means = [0, 1, 2].map(|pair| vmim.mean_figure_over(mse, pair));
+    if let [Some(a), Some(b), Some(c)] = means {
+        let parts = [a, b, c].map(|d| format!("{} ± {}", fixed(d.value, 2), fixed(d.error, 2)));
+        let signs = [a, b, c].map(|d| Difference { value: d.value - 1.0, ..d }.sign());
+        let verdict = match (signs.contains(&1), signs.contains(&-1)) {
+            (_, false) if signs == [1; 3] => "clearly more for all three",
+            (true, false) => "clearly more for some, and clearly less for none",
+            (false, false) => "no clear difference",
+            (false, true) => "clearly less for some, and clearly more for none",
+            (true, true) => "clearly more for some and clearly less for others",
+        };
+        text.push_str(&format!(
+            " One observation says little of that: averaged over simulated observations the ratio \
+             is {}, {verdict}.",
+            list(&parts)
+        ));
+    }
     if let Some((v, m)) = theirs.and_then(|(v, m)| v.again.as_ref().zip(m.again.as_ref())) {
         let again = [0, 1, 2].map(|pair| fixed(v.mean[pair] / m.mean[pair], 2));
         text.push_str(&format!(

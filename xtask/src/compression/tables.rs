@@ -136,6 +136,31 @@ pub fn distances(groups: &[Group], baselines: &Baselines) -> Table {
     }
 }
 
+/// Figures of Merit averaged over simulated observations, in units of those of one method.
+#[must_use]
+pub fn averages(groups: &[Group]) -> Option<Table> {
+    let unit = groups.iter().find(|group| group.key == "vmim").or(groups.first())?;
+    let others = groups.iter().filter(|group| group.key != unit.key);
+    let rows = others.map(|group| {
+        let cells = (0..3).map(|pair| match group.mean_figure_over(unit, pair) {
+            Some(ratio) => format!("{} ± {}", fixed(ratio.value, 2), fixed(ratio.error, 2)),
+            None => NONE.to_owned(),
+        });
+        columns(&group.name(), cells)
+    });
+    let observations = unit.figures.first().map_or(0, |figures| figures.len() / 3);
+    Some(Table {
+        caption: format!(
+            "Figure of Merit in units of that of {}, geometric mean over {observations} observations \
+             simulated at parameters drawn from the prior, the same for all, with standard error: \
+             the scatter of a single observation averages out.",
+            unit.name()
+        ),
+        columns: columns("posterior", (0..3).map(pair_label)),
+        rows: rows.collect(),
+    })
+}
+
 /// The trainings of the networks.
 #[must_use]
 pub fn trainings(groups: &[Group], profile: &Profile) -> Table {

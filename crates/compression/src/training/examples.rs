@@ -281,8 +281,14 @@ fn failed(index: u64) -> impl FnOnce(crate::SourceError) -> Error {
 /// Appends a map in standard units.
 pub fn append(units: &Standardiser, map: &[f32], to: &mut Vec<f32>) {
     let each = map.len() / units.features();
+    let standard = |x: f32, shift: f64, scale: f64| ((f64::from(x) - shift) / scale) as f32;
     let units = units.shift().iter().zip(units.scale());
+    if each == 1 {
+        // statistics: one loop, which processors do several numbers at a time of
+        to.extend(map.iter().zip(units).map(|(x, (shift, scale))| standard(*x, *shift, *scale)));
+        return;
+    }
     for (numbers, (shift, scale)) in map.chunks_exact(each).zip(units) {
-        to.extend(numbers.iter().map(|x| ((f64::from(*x) - shift) / scale) as f32));
+        to.extend(numbers.iter().map(|x| standard(*x, *shift, *scale)));
     }
 }
