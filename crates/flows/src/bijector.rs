@@ -137,8 +137,7 @@ impl Bijector {
             }
             Self::SmoothInverse { components, bound } => {
                 let (column, each) = self.column(x, parameters);
-                let root = smooth::inverse(&column, &each, components, bound as f32);
-                in_shape_of(x, root.unwrap_or_else(|_| (&column * f32::NAN, &column * f32::NAN)))
+                in_shape_of(x, smooth::inverse_or_nan(&column, &each, components, bound as f32))
             }
         }
     }

@@ -140,3 +140,20 @@ pub fn inverse(
     let beyond = (y - &confined) / &derivative;
     Ok((from_unit(&root, bound) + beyond, -derivative.ln()))
 }
+
+/// [`inverse`] of the rows that are finite, NaN in the others.
+pub fn inverse_or_nan(y: &Var, parameters: &Var, components: usize, bound: f32) -> (Var, Var) {
+    let plain = |of: &Var| of.detach().into_value();
+    let finite = plain(y).is_finite().bool_and(plain(parameters).is_finite().all_dim(1));
+    let safe = |of: &Var| {
+        let rows = finite.clone().expand(of.dims());
+        of.or_else(rows, &Var::constant(plain(of).zeros_like()))
+    };
+    let nan = Var::constant(plain(y).full_like(f32::NAN));
+    match inverse(&safe(y), &safe(parameters), components, bound) {
+        Ok((x, log_derivative)) => {
+            (x.or_else(finite.clone(), &nan), log_derivative.or_else(finite, &nan))
+        }
+        Err(_) => (nan.clone(), nan),
+    }
+}
