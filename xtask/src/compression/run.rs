@@ -277,6 +277,8 @@ impl<'a> Setup<'a> {
                 seed: derive_seed(seed, &format!("training-{run}")),
                 // cosmologies of the prior that have no map
                 non_finite: NonFinite::Drop,
+                // statistics are in memory already
+                cache_bytes: if input == CompressorInput::Maps { own.cache_bytes } else { 0 },
                 ..own.clone()
             };
             let (loss, network) = (&method.loss, &profile.network);

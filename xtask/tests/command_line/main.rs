@@ -536,7 +536,7 @@ const TINY_COMPRESSION: &str = "name = 'tiny'\nsurvey = 'lsst_y10'\nprior = 'lss
     [[method]]\nloss = { vmim = { family = 'affine', layers = 2, hidden = [8] } }\n\
     [[method]]\nloss = { imnn = { derivatives_every = 4, strength = 10.0, closeness = 0.1 } }\n\
     [method.training]\nbatch = 16\nvalidation = 16\nsteps = 3\nevaluate_every = 3\n\
-    [inference]\nsimulations = 60\nheld_out = 60\nrepeats = 1\ndraws = 60\n\
+    [inference]\nsimulations = 60\nheld_out = 60\nrepeats = 1\ndraws = 60\nobservations = 10\n\
     [inference.npe]\nflow = { family = 'affine', layers = 2, hidden = [8] }\n\
     fit = { training = { max_steps = 20, batch = 16, evaluate_every = 5 } }\n\
     [calibration]\nloss = 'vmim'\nobservations = 50\ndraws = 19\n\

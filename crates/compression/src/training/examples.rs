@@ -163,10 +163,12 @@ impl<'a> Examples<'a> {
         augmented: bool,
         units: &Units,
     ) -> Result<Batch> {
-        let mut batch = Batch::default();
+        let numbers = self.settings.batch * self.shape.numbers();
+        let mut batch = Batch { maps: Vec::with_capacity(numbers), ..Batch::default() };
         let mut shifted = Vec::new();
         let mut map = vec![0.0; self.shape.numbers()];
         let mut parameters = vec![0.0; self.parameters];
+        let mut all_parameters = Vec::with_capacity(self.settings.batch * self.parameters);
         for index in indices {
             let one = Use { index, epoch, augmented };
             let usable = match self.fisher {
@@ -183,9 +185,10 @@ impl<'a> Examples<'a> {
             batch.examples += 1;
             append(&units.maps, &map, &mut batch.maps);
             if self.fisher.is_none() {
-                batch.parameters.extend(units.parameters.encode("parameters", &parameters)?);
+                all_parameters.extend_from_slice(&parameters);
             }
         }
+        batch.parameters = units.parameters.encode("parameters", &all_parameters)?;
         batch.maps.append(&mut shifted);
         Ok(batch)
     }
@@ -260,6 +263,11 @@ impl<'a> Examples<'a> {
     }
 
     fn usable(&self, index: u64, map: &[f32], parameters: &[f64]) -> Result<bool> {
+        // all at once, which is faster than to look for the first
+        let finite = map.iter().fold(true, |all, value| all & value.is_finite());
+        if finite && parameters.iter().all(|value| value.is_finite()) {
+            return Ok(true);
+        }
         let bad_pixel = map.iter().position(|value| !value.is_finite());
         let bad_parameter = parameters.iter().position(|value| !value.is_finite());
         let (what, element, value) = match (bad_pixel, bad_parameter) {
