@@ -225,7 +225,10 @@ impl InferenceProfile {
         ensure!(*simulations >= 20, "inference.simulations = {simulations}: 20 are needed");
         ensure!(*held_out >= 2, "inference.held_out = {held_out}: at least 2 are needed");
         ensure!(*repeats > 0, "inference.repeats must be at least 1");
-        ensure!(*observations >= 2, "inference.observations = {observations}: 2 are needed");
+        ensure!(
+            (2..=*held_out).contains(&(*observations as u64)),
+            "inference.observations = {observations}: 2 to held_out = {held_out} are possible"
+        );
         ensure!(npe.score.is_none(), "inference.npe.score: summaries have no scores");
         npe.fit.training.validate().context("inference.npe.fit.training")
     }
@@ -278,6 +281,7 @@ mod tests {
             ("loss = \"mae\"", "loss = \"map\"", "map"),
             ("held_out = ", "held_out = 1 # ", "held_out = 1"),
             ("observations = 300", "observations = 990", "observations = 990"),
+            ("observations = 200", "observations = 2000", "held_out = 1000"),
             ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
             ("hidden = [256, 128]", "hidden = [256, 5]", "last 5 channels"),
