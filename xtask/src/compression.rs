@@ -7,10 +7,12 @@
 //!
 //! `observation` -> `full-field` and `power-spectrum` -> `baselines`; where networks see statistics,
 //! `statistics` of the maps for training and inference; for each loss and run `compressor` ->
-//! `summaries` -> `posterior`, which reads `full-field`; `calibration` -> report.
+//! `summaries` -> `posterior`, which reads `full-field`; `calibration`; for further observations
+//! `full-field-k` and `power-spectrum-k`, which `further-k` compares all posteriors with -> report.
 
 mod calibration;
 mod figures;
+mod further;
 mod group;
 mod infer;
 mod input;
@@ -19,6 +21,7 @@ mod prepared;
 mod profile;
 mod report;
 mod run;
+mod several;
 mod source;
 mod statistics;
 mod story;

@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         truth: None,
         maps: relative(observation.path("map.npz"))?,
         spectra: relative(spectra.path("spectra.json"))?,
-        posteriors: vec![(method.name().into(), relative(posterior.path(""))?)],
+        posteriors: vec![(method, relative(posterior.path(""))?)],
         comparison: None,
     };
     write_json(&folder.join(STUDY), &inputs)?;

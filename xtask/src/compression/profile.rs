@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use sbi::NpeSettings;
 use serde::{Deserialize, Serialize};
 
+use super::further::FurtherProfile;
 use super::input::CompressorInput;
 use crate::lensing::C2stProfile;
 use crate::prior::DIM;
@@ -54,6 +55,9 @@ pub struct Profile {
     pub calibration: CalibrationProfile,
     /// The classifier that tells posteriors from the full-field one.
     pub c2st: C2stProfile,
+    /// Further observations at the same parameters, for which all posteriors are compared; left out
+    /// to leave them out.
+    pub further: Option<FurtherProfile>,
 }
 
 /// A loss that the network is trained with.
@@ -119,9 +123,15 @@ impl Profile {
 
     fn from_toml(text: &str) -> Result<Self> {
         let profile: Self = toml::from_str(text)?;
-        for (name, run) in
-            [("full_field", &profile.full_field), ("power_spectrum", &profile.power_spectrum)]
-        {
+        let own =
+            [("full_field", &profile.full_field), ("power_spectrum", &profile.power_spectrum)];
+        let further = profile.further.iter().flat_map(|further| {
+            [
+                ("further.full_field", &further.full_field),
+                ("further.power_spectrum", &further.power_spectrum),
+            ]
+        });
+        for (name, run) in own.into_iter().chain(further) {
             ensure!(run.chains > 0, "{name}.chains must be at least 1");
             ensure!(run.draws >= 4, "{name}.draws = {}: at least 4 are needed", run.draws);
         }
@@ -136,6 +146,9 @@ impl Profile {
         let draws = profile.c2st.draws.min(profile.inference.draws);
         ensure!(draws >= least, "{draws} draws for the classifier: at least {least} are needed");
         profile.validate_calibration()?;
+        if let Some(further) = &profile.further {
+            further.validate(&profile.c2st)?;
+        }
         Ok(profile)
     }
 
@@ -282,6 +295,8 @@ mod tests {
             ("held_out = ", "held_out = 1 # ", "held_out = 1"),
             ("observations = 300", "observations = 990", "observations = 990"),
             ("observations = 200", "observations = 2000", "held_out = 1000"),
+            ("observations = 7", "observations = 0", "further.observations"),
+            ("draws = 250", "draws = 2", "further.full_field.draws must be at least 4"),
             ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
             ("hidden = [256, 128]", "hidden = [256, 5]", "last 5 channels"),

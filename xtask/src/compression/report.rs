@@ -14,10 +14,12 @@ use super::input::CompressorInput;
 use super::measured::Baselines;
 use super::profile::Profile;
 use super::run::BASELINES;
+use super::several::Several;
 use super::{story, tables};
 use crate::arrays::read_npz;
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
+use crate::lensing::Method;
 use crate::plot::corner::{Parameter, Posterior};
 use crate::plot::markup::parameter_label;
 use crate::prior::{DIM, Prior};
@@ -30,9 +32,6 @@ use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES, Sampler};
 
 /// Name of the study in its files.
 pub const NAME: &str = "compression";
-
-/// What a gradient costs.
-const GRADIENT: &str = "each one simulation and its adjoint";
 
 /// Where the results lie that a report is drawn from; kept as `study.json` beside it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -56,6 +55,9 @@ pub struct ReportInputs {
     pub baselines: PathBuf,
     /// Folder of the [`Calibration`].
     pub calibration: PathBuf,
+    /// Folders of the [`super::further::Further`] observations.
+    #[serde(default)]
+    pub further: Vec<PathBuf>,
     /// The methods.
     pub methods: Vec<MethodInputs>,
 }
@@ -82,6 +84,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     let groups = read_groups(folder, inputs)?;
     let baselines: Baselines = read_json(&folder.join(&inputs.baselines).join(BASELINES))?;
     let calibration: Calibration = read_json(&folder.join(&inputs.calibration).join(CALIBRATION))?;
+    let several = Several::read(folder, &inputs.further, &groups, &baselines)?;
     let published = PublishedCompression::load()?;
     let full_field = folder.join(&inputs.full_field);
     let diagnostics: Diagnostics = read_json(&full_field.join(DIAGNOSTICS))?;
@@ -98,7 +101,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         .collect();
     let sampled = Sampled::load("full field", &full_field)?;
     let sections = vec![
-        question(&groups, &baselines, &published, effective)?,
+        question(&groups, &baselines, several.as_ref(), &published, effective)?,
         posterior_section(folder, inputs, &groups, &parameters, &sampled)?,
         calibration.section(&name(&calibration.method))?,
         Section {
@@ -136,7 +139,9 @@ pub fn digest(folder: &Path) -> Result<Section> {
     let baselines: Baselines = read_json(&folder.join(&inputs.baselines).join(BASELINES))?;
     let diagnostics = folder.join(&inputs.full_field).join(DIAGNOSTICS);
     let effective = slowest(&read_json(&diagnostics)?);
-    let section = question(&groups, &baselines, &PublishedCompression::load()?, effective)?;
+    let several = Several::read(folder, &inputs.further, &groups, &baselines)?;
+    let published = PublishedCompression::load()?;
+    let section = question(&groups, &baselines, several.as_ref(), &published, effective)?;
     let tables = section.tables.into_iter().take(1).collect();
     Ok(Section { tables, ..section })
 }
@@ -150,11 +155,12 @@ fn read_groups(folder: &Path, inputs: &ReportInputs) -> Result<Vec<Group>> {
 fn question(
     groups: &[Group],
     baselines: &Baselines,
+    several: Option<&Several>,
     published: &PublishedCompression,
     effective: Option<f64>,
 ) -> Result<Section> {
     let mut paragraphs = vec![story::QUESTION.to_owned()];
-    paragraphs.extend(story::answers(groups, baselines, published));
+    paragraphs.extend(story::answers(groups, baselines, several, published));
     Ok(Section {
         heading: "Question and answer".into(),
         paragraphs,
@@ -166,6 +172,7 @@ fn question(
             tables::distances(groups, baselines),
         ]
         .into_iter()
+        .chain(several.map(tables::over_observations))
         .chain(tables::averages(groups))
         .collect(),
         ..Section::default()
@@ -210,7 +217,10 @@ fn posterior_section(
     let power_spectrum = Sampled::load("power spectrum", &folder.join(&inputs.power_spectrum))?;
     Ok(Section {
         heading: "Posteriors of the observation".into(),
-        verdicts: vec![full_field.verdict(GRADIENT), power_spectrum.verdict("each one prediction")],
+        verdicts: vec![
+            full_field.verdict(Method::Explicit.gradient()),
+            power_spectrum.verdict(Method::PowerSpectrum.gradient()),
+        ],
         figures: corners(parameters, &references, &methods)?,
         tables: vec![posterior_table(parameters, &all)],
         ..Section::default()

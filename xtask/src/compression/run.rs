@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ::compression::{Compressor, Loss, MapSource, NonFinite, TrainingSettings};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use flows::DeviceChoice;
 use lognormal_sim::{Cosmology, Simulator, Survey};
@@ -11,6 +11,7 @@ use sbi::Coordinates;
 use serde::Serialize;
 
 use super::calibration::{CALIBRATION, calibrate};
+use super::further::{Observations, Trained};
 use super::infer::{Cell, Inference, Summaries, explicit, read_estimator, summarise};
 use super::input::CompressorInput;
 use super::measured::{Baselines, figures};
@@ -132,8 +133,9 @@ pub fn run(
         return Ok(None);
     };
     let calibration = setup.calibrate(&compressed)?;
+    let further = setup.compare_further(&compressed)?;
     let single = [&observation, &power_spectrum, &full_field, &baselines, &calibration];
-    let finished = Results { compressed: &compressed, single };
+    let finished = Results { compressed: &compressed, single, further: &further };
     let inputs = finished.inputs(folder, &setup)?;
     write_json(&folder.join(STUDY), &inputs)?;
     let report = write_report(folder, &inputs)?;
@@ -398,6 +400,72 @@ impl<'a> Setup<'a> {
             write_json(&workspace.path(CALIBRATION), &found)
         })
     }
+
+    /// Further observations with their power-spectrum and full-field posteriors, and how far all
+    /// learnt posteriors are from these.
+    fn compare_further(&self, compressed: &[Compressed]) -> Result<Vec<[Output; 3]>> {
+        let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
+        let Some(further) = &profile.further else { return Ok(Vec::new()) };
+        let observations = Observations { simulator, prior, c2st: &profile.c2st, device, seed };
+        let indices = 1..=further.observations as u64;
+        let maps = indices.clone().map(|index| observations.map(index));
+        let maps = maps.collect::<Result<Vec<_>>>()?;
+        let mut tasks = Vec::new();
+        for (index, map) in indices.clone().zip(&maps) {
+            for (method, config) in [
+                (Method::PowerSpectrum, &further.power_spectrum),
+                (Method::Explicit, &further.full_field),
+            ] {
+                let identity = (simulator.survey(), prior, config, index, seed);
+                let steps = config.chains * (config.warmup + config.draws);
+                let name = format!("{}-{index}", method.name());
+                let own = derive_seed(seed, &format!("further-{index}"));
+                tasks.push(study.plan(&name, 1, &identity, &[], steps, move |workspace| {
+                    let problem = Problem { simulator, prior, map };
+                    draw_posterior(&problem, method, config, own, workspace)
+                })?);
+            }
+        }
+        let mut chains = study.run_all("further observations", Crew::InTurn, tasks)?.into_iter();
+        let chains: Vec<[Output; 2]> =
+            std::iter::from_fn(|| Some([chains.next()?, chains.next()?])).collect();
+
+        let trained = compressed.iter().map(|one| self.trained(one)).collect::<Result<Vec<_>>>()?;
+        let posteriors = trained.iter().map(|one| one.estimators.len()).sum();
+        let mut tasks = Vec::new();
+        for (index, chains) in indices.zip(&chains) {
+            let [power_spectrum, full_field] = chains;
+            let (observations, trained) = (&observations, &trained);
+            let identity = (further.draws, &profile.c2st, index, seed, device_name);
+            let learnt = compressed.iter().flat_map(|one| &one.posteriors);
+            let inputs: Vec<&Output> =
+                [power_spectrum, full_field].into_iter().chain(learnt).collect();
+            let name = format!("further-{index}");
+            tasks.push(study.plan(&name, 1, &identity, &inputs, posteriors, move |workspace| {
+                let chains = [power_spectrum, full_field];
+                observations.compare(index, chains, trained, further.draws, workspace)
+            })?);
+        }
+        let compared = study.run_all("comparisons", self.crew, tasks)?;
+        let both = chains.into_iter().zip(compared);
+        Ok(both.map(|([first, second], compared)| [first, second, compared]).collect())
+    }
+
+    /// A compressor to be used on maps, with its posterior estimators.
+    fn trained(&self, one: &Compressed) -> Result<Trained> {
+        let Self { simulator, device, .. } = *self;
+        Ok(Trained {
+            method: one.recipe.key().to_owned(),
+            compressor: match (&one.recipe, &one.compressor) {
+                (Recipe::Network(..), Some(output)) => {
+                    self.profile.input.read(&output.path(""), simulator, device)?
+                }
+                (Recipe::Network(..), None) => bail!("a network was trained"),
+                (Recipe::Spectra(bins), _) => Box::new(spectra(simulator, *bins)?),
+            },
+            estimators: one.posteriors.iter().map(|output| output.path("")).collect(),
+        })
+    }
 }
 
 /// Everything that was computed.
@@ -405,6 +473,8 @@ struct Results<'a> {
     compressed: &'a [Compressed<'a>],
     /// Observation, power spectrum, full field, baselines, calibration.
     single: [&'a Output; 5],
+    /// Of each further observation its chains and what was measured.
+    further: &'a [[Output; 3]],
 }
 
 impl<'a> Results<'a> {
@@ -412,7 +482,8 @@ impl<'a> Results<'a> {
         let each = |one: &'a Compressed<'a>| {
             one.compressor.iter().chain([&one.summaries]).chain(&one.posteriors)
         };
-        self.single.into_iter().chain(self.compressed.iter().flat_map(each))
+        let further = self.further.iter().flatten();
+        self.single.into_iter().chain(self.compressed.iter().flat_map(each)).chain(further)
     }
 
     fn inputs(&self, folder: &Path, setup: &Setup) -> Result<ReportInputs> {
@@ -458,6 +529,7 @@ impl<'a> Results<'a> {
             full_field: relative(full_field)?,
             baselines: relative(baselines)?,
             calibration: relative(calibration)?,
+            further: self.further.iter().map(|[.., one]| relative(one)).collect::<Result<_>>()?,
             methods: methods.collect::<Result<_>>()?,
         })
     }

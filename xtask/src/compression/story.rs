@@ -2,9 +2,10 @@
 
 use metrics::FigureOfMerit;
 
-use super::group::{CLEAR, Difference, Group};
+use super::group::{CLEAR, Difference, Group, name};
 use super::measured::Baselines;
 use super::run::SPECTRA;
+use super::several::{Measures, Several};
 use crate::lensing::PAIRS;
 use crate::plot::axis::fixed;
 use crate::plot::markup::parameter_label;
@@ -49,6 +50,7 @@ fn ratio(above: &Group, below: &Group, pair: usize) -> (f64, Option<Difference>)
 pub fn answers(
     groups: &[Group],
     baselines: &Baselines,
+    several: Option<&Several>,
     published: &PublishedCompression,
 ) -> Vec<String> {
     let losses: Vec<&Group> = groups.iter().filter(|group| group.key != SPECTRA).collect();
@@ -56,6 +58,7 @@ pub fn answers(
     answers.extend(closest(&losses, baselines));
     answers.extend(figures(&losses, baselines, published));
     answers.extend(vmim_against_mse(&losses, published));
+    answers.extend(several.and_then(over_observations));
     answers.extend(held_out(&losses));
     answers.extend(gain_over_spectra(&losses, baselines, published));
     answers
@@ -217,6 +220,76 @@ fn vmim_against_mse(losses: &[&Group], published: &PublishedCompression) -> Opti
     Some(text)
 }
 
+/// What several observations at the same parameters say, where the luck of a single one averages
+/// out.
+fn over_observations(several: &Several) -> Option<String> {
+    let mut losses: Vec<(&str, &Measures)> = several
+        .learnt
+        .iter()
+        .filter(|(key, _)| key != SPECTRA)
+        .map(|(key, measures)| (key.as_str(), measures))
+        .collect();
+    losses.sort_by(|(_, a), (_, b)| a.c2st.mean().value.total_cmp(&b.c2st.mean().value));
+    let ((best, closest), others) = losses.split_first()?;
+    let text = |d: Difference, decimals| {
+        format!("{} ± {}", fixed(d.value, decimals), fixed(d.error, decimals))
+    };
+    let mut words = format!(
+        "Over {} observations simulated at the same parameters, each with its own explicit \
+         posterior, {} comes closest, with a C2ST of {}",
+        several.observations,
+        name(best),
+        text(closest.c2st.mean(), 3)
+    );
+    let farther = others.iter().map(|(key, measures)| {
+        let above = measures.c2st.above(&closest.c2st);
+        let clear = if above.sign() > 0 { "" } else { ", not clearly" };
+        format!("{} by {}{clear}", name(key), text(above, 3))
+    });
+    let farther: Vec<String> = farther.collect();
+    words.push_str(&match farther.is_empty() {
+        true => ".".to_owned(),
+        false => format!("; farther are {}.", farther.join(", ")),
+    });
+    if let Some(vmim) = several.find("vmim") {
+        let of_explicit = [0, 1, 2].map(|pair| text(vmim.relative(pair), 2));
+        words.push_str(&format!(
+            " The Figures of Merit of VMIM are {} of the explicit ones",
+            list(&of_explicit)
+        ));
+        if let Some(mse) = several.find("mse") {
+            let of_mse = [0, 1, 2].map(|pair| text(vmim.over(mse, pair), 2));
+            words.push_str(&format!(", and {} of those of MSE", list(&of_mse)));
+        }
+        words.push('.');
+    }
+    let signs = |measures: &Measures| {
+        [0, 1, 2].map(|pair| {
+            let over = measures.over(&several.power_spectrum, pair);
+            Difference { value: over.value - 1.0, ..over }.sign()
+        })
+    };
+    let such = |wanted: &dyn Fn([i32; 3]) -> bool| -> Vec<String> {
+        let found = losses.iter().filter(|(_, measures)| wanted(signs(measures)));
+        found.map(|(key, _)| name(key)).collect()
+    };
+    let ahead = such(&|signs| signs == [1; 3]);
+    let behind = such(&|signs| signs.contains(&-1));
+    let unclear = such(&|signs| signs != [1; 3] && !signs.contains(&-1));
+    words.push_str(&format!(
+        " Clearly ahead of the power-spectrum posterior in all three pairs: {}.",
+        list(&ahead)
+    ));
+    for (found, what) in
+        [(unclear, "Ahead, not clearly in all"), (behind, "Clearly behind in some")]
+    {
+        if !found.is_empty() {
+            words.push_str(&format!(" {what}: {}.", list(&found)));
+        }
+    }
+    Some(words)
+}
+
 /// The order of the losses by what they say of fresh simulations, the measure that depends on no
 /// single observation.
 fn held_out(losses: &[&Group]) -> Option<String> {
@@ -354,6 +427,7 @@ pub fn warnings(groups: &[Group], baselines: &Baselines, effective: f64) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::super::group::tests::group;
+    use super::super::several::tests::several;
     use super::*;
 
     fn baselines() -> Baselines {
@@ -365,7 +439,7 @@ mod tests {
 
     fn told(groups: &[Group]) -> String {
         let published = PublishedCompression::load().expect("complete");
-        answers(groups, &baselines(), &published).join("\n")
+        answers(groups, &baselines(), None, &published).join("\n")
     }
 
     #[test]
@@ -408,6 +482,29 @@ mod tests {
         let (vmim, imnn) = (group("vmim", &[(90.0, 0.6)], 1.0), group("imnn", &[(49.0, 0.6)], 1.0));
         let text = told(&[vmim, imnn]);
         assert!(text.contains("Not ahead of it in all three pairs: IMNN."), "{text}");
+    }
+
+    #[test]
+    fn several_observations_have_a_verdict_of_their_own() {
+        let measured = several(&[
+            ("mse", 80.0, 0.6),
+            ("vmim", 90.0, 0.55),
+            ("imnn", 50.0, 0.65),
+            ("mae", 49.0, 0.6),
+        ]);
+        let text = over_observations(&measured).expect("there are losses");
+        for part in [
+            "Over 5 observations",
+            "VMIM comes closest, with a C2ST of 0.550 ± 0.00",
+            "MSE by 0.050 ± 0.000",
+            "0.90 ± 0.00, 0.90 ± 0.00 and 0.90 ± 0.00 of the explicit ones",
+            "1.13 ± 0.00 and 1.13 ± 0.00 of those of MSE",
+            "Clearly ahead of the power-spectrum posterior in all three pairs: VMIM and MSE.",
+            "Ahead, not clearly in all: IMNN.",
+            "Clearly behind in some: MAE.",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
     }
 
     #[test]

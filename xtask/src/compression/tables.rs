@@ -2,10 +2,11 @@
 
 use metrics::FigureOfMerit;
 
-use super::group::Group;
+use super::group::{Difference, Group, name};
 use super::input::CompressorInput;
 use super::measured::Baselines;
 use super::profile::{Profile, key};
+use super::several::{Measures, Several};
 use super::story::pair_label;
 use super::train::simulations;
 use crate::plot::axis::fixed;
@@ -159,6 +160,35 @@ pub fn averages(groups: &[Group]) -> Option<Table> {
         columns: columns("posterior", (0..3).map(pair_label)),
         rows: rows.collect(),
     })
+}
+
+/// All posteriors over several observations at the same parameters.
+#[must_use]
+pub fn over_observations(several: &Several) -> Table {
+    let text = |d: Difference, decimals| {
+        format!("{} ± {}", fixed(d.value, decimals), fixed(d.error, decimals))
+    };
+    let row = |name: &str, measures: &Measures| {
+        let figures = (0..3).map(|pair| text(measures.relative(pair), 2));
+        let distances = [text(measures.c2st.mean(), 3), text(measures.divergence.mean(), 2)];
+        columns(name, figures.chain(distances))
+    };
+    let mut rows = vec![row("explicit, power spectrum", &several.power_spectrum)];
+    rows.extend(several.learnt.iter().map(|(key, measures)| row(&name(key), measures)));
+    let heads = (0..3).map(pair_label).chain(texts(["C2ST", "KL"]));
+    Table {
+        caption: format!(
+            "The same for {} observations simulated at the same parameters, each with its own \
+             explicit posterior (further ones: at least {:.0} effective draws, R-hat at most {}): \
+             Figure of Merit in units of the explicit one, geometric mean; C2ST; Kullback-Leibler \
+             divergence. With standard errors, from the scatter of observations and of runs.",
+            several.observations,
+            several.effective,
+            fixed(several.r_hat, 3)
+        ),
+        columns: columns("posterior", heads),
+        rows,
+    }
 }
 
 /// The trainings of the networks.

@@ -14,6 +14,7 @@ use super::{figures, story, tables};
 use crate::arrays::read_npz;
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_json, write_text};
+use crate::lensing::Method;
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::markup::parameter_label;
 use crate::prior::{DIM, Prior};
@@ -26,9 +27,6 @@ use crate::sampling::SAMPLES;
 
 /// Name of the study in its files.
 pub const NAME: &str = "inference";
-
-/// What a gradient costs.
-const GRADIENT: &str = "each one simulation and its adjoint";
 
 /// Where the results lie that a report is drawn from; kept as `study.json` beside it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -98,7 +96,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         Section {
             heading: "Explicit against implicit".into(),
             paragraphs: vec![recipe_words(&inputs.profile)],
-            verdicts: vec![sampled.verdict(GRADIENT)],
+            verdicts: vec![sampled.verdict(Method::Explicit.gradient())],
             figures: vec![figures::explicit(&results, &curves, &published)?],
             tables: vec![tables::prefixes(&results, &published)],
             ..Section::default()

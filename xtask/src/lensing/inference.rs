@@ -37,6 +37,24 @@ impl Method {
             Self::PowerSpectrum => "power-spectrum",
         }
     }
+
+    /// Name in a report.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Explicit => "full field",
+            Self::PowerSpectrum => "power spectrum",
+        }
+    }
+
+    /// What a gradient of its density costs.
+    #[must_use]
+    pub fn gradient(self) -> &'static str {
+        match self {
+            Self::Explicit => "each one simulation and its adjoint",
+            Self::PowerSpectrum => "each one prediction of the spectra",
+        }
+    }
 }
 
 /// A map to analyse.

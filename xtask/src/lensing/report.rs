@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Measurement};
+use super::{Comparison, Measurement, Method};
 use crate::arrays::{Array, read_npz};
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
@@ -42,7 +42,7 @@ pub struct ReportInputs {
     /// File with a [`Measurement`].
     pub spectra: PathBuf,
     /// Folders of draws and diagnostics, each with the name of its method.
-    pub posteriors: Vec<(String, PathBuf)>,
+    pub posteriors: Vec<(Method, PathBuf)>,
     /// File with a [`Comparison`], if there are two posteriors.
     pub comparison: Option<PathBuf>,
 }
@@ -50,9 +50,6 @@ pub struct ReportInputs {
 /// What the study asks.
 const QUESTION: &str = "How much more do all pixels of a tomographic convergence map tell about the \
     cosmological parameters than its power spectra?";
-
-/// What a gradient costs.
-const GRADIENT: &str = "each one simulation and its adjoint";
 
 /// Draws `report.html` in `folder`; the paths of `inputs` are relative to it.
 ///
@@ -67,7 +64,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     }
     sections.push(map_section(folder, inputs)?);
     sections.push(spectra_section(&read_json(&folder.join(&inputs.spectra))?)?);
-    for posterior in &posteriors {
+    for (_, posterior) in &posteriors {
         sections.push(posterior.chain_section(&parameters)?);
     }
     let sampler: &[&str] = match inputs.sampler {
@@ -131,9 +128,10 @@ pub fn digest(folder: &Path) -> Result<Section> {
 }
 
 /// The posteriors with their chains.
-fn load_posteriors(folder: &Path, inputs: &ReportInputs) -> Result<Vec<Sampled>> {
+fn load_posteriors(folder: &Path, inputs: &ReportInputs) -> Result<Vec<(Method, Sampled)>> {
     let each = inputs.posteriors.iter();
-    each.map(|(name, path)| Sampled::load(name, &folder.join(path))).collect()
+    each.map(|(method, path)| Ok((*method, Sampled::load(method.label(), &folder.join(path))?)))
+        .collect()
 }
 
 /// The parameters as they are drawn.
@@ -147,10 +145,15 @@ fn parameters(inputs: &ReportInputs) -> Vec<Parameter> {
     .collect()
 }
 
-fn posteriors_section(parameters: &[Parameter], posteriors: &[Sampled]) -> Result<Section> {
+fn posteriors_section(
+    parameters: &[Parameter],
+    posteriors: &[(Method, Sampled)],
+) -> Result<Section> {
     let heading = "Posterior of the cosmological parameters";
-    let verdicts = posteriors.iter().map(|p| p.verdict(GRADIENT)).collect();
-    posterior_section(heading, verdicts, parameters, posteriors)
+    let each = posteriors.iter();
+    let verdicts = each.map(|(method, sampled)| sampled.verdict(method.gradient())).collect();
+    let sampled: Vec<&Sampled> = posteriors.iter().map(|(_, sampled)| sampled).collect();
+    posterior_section(heading, verdicts, parameters, &sampled)
 }
 
 fn comparison_section(comparison: &Comparison) -> Section {

@@ -85,8 +85,8 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         maps: relative(observation.path(OBSERVATION))?,
         spectra: relative(spectra.path("spectra.json"))?,
         posteriors: vec![
-            ("full field".into(), relative(full_field.path(""))?),
-            ("power spectrum".into(), relative(power_spectrum.path(""))?),
+            (Method::Explicit, relative(full_field.path(""))?),
+            (Method::PowerSpectrum, relative(power_spectrum.path(""))?),
         ],
         comparison: Some(relative(comparison.path("comparison.json"))?),
     };

@@ -147,9 +147,9 @@ pub fn posterior_section(
     heading: &str,
     verdicts: Vec<Verdict>,
     parameters: &[Parameter],
-    posteriors: &[Sampled],
+    posteriors: &[&Sampled],
 ) -> Result<Section> {
-    let drawn: Vec<Posterior> = posteriors.iter().map(Sampled::drawn).collect();
+    let drawn: Vec<Posterior> = posteriors.iter().map(|sampled| sampled.drawn()).collect();
     Ok(Section {
         heading: heading.to_owned(),
         verdicts,

@@ -541,7 +541,10 @@ const TINY_COMPRESSION: &str = "name = 'tiny'\nsurvey = 'lsst_y10'\nprior = 'lss
     fit = { training = { max_steps = 20, batch = 16, evaluate_every = 5 } }\n\
     [calibration]\nloss = 'vmim'\nobservations = 50\ndraws = 19\n\
     [c2st]\ndraws = 60\n\
-    [c2st.classifier]\nrepetitions = 1\nnull_repetitions = 0\nmax_epochs = 20\n";
+    [c2st.classifier]\nrepetitions = 1\nnull_repetitions = 0\nmax_epochs = 20\n\
+    [further]\nobservations = 2\ndraws = 60\n\
+    full_field = { chains = 2, warmup = 20, draws = 40, max_depth = 3 }\n\
+    power_spectrum = { chains = 2, warmup = 15, draws = 30, max_depth = 3 }\n";
 
 /// The same by the name of the task alone: the key of a task tells the wall times of the chains and
 /// trainings that it reads.
@@ -566,7 +569,13 @@ fn the_study_of_compression_is_the_same_in_shards_and_on_one_thread() {
     folder.succeeds("report whole");
     assert!(fs::read(folder.path("whole/report.html")).expect("drawn again") == page);
     let text = String::from_utf8_lossy(&page);
-    for part in ["comes closest", "VMIM over that of MSE", "calibrated?", "spectra, learnt"] {
+    for part in [
+        "comes closest",
+        "VMIM over that of MSE",
+        "Over 3 observations",
+        "calibrated?",
+        "spectra, learnt",
+    ] {
         assert!(text.contains(part), "{part} is missing");
     }
     assert!(!text.contains("NaN"), "a number is missing");
@@ -578,7 +587,7 @@ fn the_study_of_compression_is_the_same_in_shards_and_on_one_thread() {
     }
     assert!(named(measured(&folder.path("parts"))) == whole, "shards give other numbers");
     let message = folder.succeeds(&format!("{words} parts"));
-    assert!(message.contains("25 of 26 tasks found done"), "{message}");
+    assert!(message.contains("25 of 32 tasks found done"), "{message}");
 }
 
 #[test]
