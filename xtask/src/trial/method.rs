@@ -206,7 +206,13 @@ impl Settings {
             ..NpeSettings::default()
         };
         let nle = || NleSettings { flow: flow.clone(), fit: fit.clone(), score };
-        let nre = || NreSettings { fit: fit.clone(), ..NreSettings::default() };
+        let nre = || {
+            // classifiers have batches of their own
+            let mut nre = NreSettings::default();
+            let own = &mut nre.fit.training;
+            (own.seed, own.max_steps) = (seed, self.max_steps);
+            nre
+        };
         let once = |what| Some(Fit::Once(what));
         let in_rounds = |method| Some(Fit::Rounds(RoundsSettings::new(method)));
         match self.method {

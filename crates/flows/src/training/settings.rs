@@ -23,7 +23,7 @@ pub struct TrainingSettings {
     pub patience: Option<usize>,
     /// Most steps. Default 100 000.
     pub max_steps: usize,
-    /// Learning rate of the first step. Default 5e-4.
+    /// Learning rate of the first step. Default 2e-3.
     pub learning_rate: f64,
     /// How the learning rate changes. Default constant.
     pub schedule: Schedule,
@@ -73,7 +73,7 @@ impl Default for TrainingSettings {
             evaluate_every: None,
             patience: Some(20),
             max_steps: 100_000,
-            learning_rate: 5e-4,
+            learning_rate: 2e-3,
             schedule: Schedule::Constant,
             clip_norm: Some(5.0),
             seed: 0,
@@ -83,7 +83,7 @@ impl Default for TrainingSettings {
 
 impl TrainingSettings {
     /// Least steps without improvement after which training ends, where evaluations are by epochs.
-    pub const PATIENT_STEPS: usize = 400;
+    pub const PATIENT_STEPS: usize = 200;
 
     /// Checks every field.
     ///
