@@ -38,7 +38,7 @@ pub struct TrainingSettings {
     pub patience: Option<usize>,
     /// Learning rate of the first step. Default 1e-3.
     pub learning_rate: f64,
-    /// How the learning rate changes. Default: times 0.7 every 2000 steps.
+    /// How the learning rate changes: not on plateaus. Default: times 0.7 every 2000 steps.
     pub schedule: Schedule,
     /// Largest norm of the gradient of all weights together; longer ones are shortened. Default 5.
     pub clip_norm: Option<f64>,
@@ -97,13 +97,17 @@ impl TrainingSettings {
             let minimum = self.batch as u64;
             return Err(Error::TooFew { what: "training examples", minimum, found });
         }
+        if let Schedule::Plateau { .. } = self.schedule {
+            let expected = "constant, exponential or cosine";
+            return Err(Error::Setting { setting: "schedule", value: "plateau".into(), expected });
+        }
         Ok(self.optimiser().validate()?)
     }
 
     /// The learning rate of a step, counted from 0.
     #[must_use]
     pub fn learning_rate_at(&self, step: usize) -> f64 {
-        self.optimiser().learning_rate_at(step)
+        self.optimiser().learning_rate_at(step, 0)
     }
 
     /// What it has in common with the training of a flow.
@@ -127,5 +131,19 @@ impl TrainingSettings {
             cache_bytes: own.cache_bytes,
             ..self.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_that_waits_for_plateaus_is_refused() {
+        assert!(TrainingSettings::default().validate().is_ok());
+        let schedule = Schedule::Plateau { factor: 0.3, times: 2 };
+        let settings = TrainingSettings { schedule, ..TrainingSettings::default() };
+        let message = settings.validate().expect_err("refused").to_string();
+        assert!(message.contains("schedule = plateau: expected constant"), "{message}");
     }
 }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::CurvePoint;
 use super::adam::Adam;
-use super::settings::TrainingSettings;
+use super::settings::{Schedule, TrainingSettings};
 use crate::error::{Error, Result};
 use crate::file::WeightFile;
 use crate::weights::{Weight, load_weights, named_weights};
 
 const KIND: &str = "training checkpoint";
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Where a training is, but for its weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct CheckpointState {
     pub curve: Vec<CurvePoint>,
     /// Index of the best of them.
     pub best: usize,
+    /// Indices of those at which the learning rate was lowered.
+    pub plateaus: Vec<usize>,
 }
 
 impl CheckpointState {
@@ -48,15 +50,32 @@ impl CheckpointState {
         better
     }
 
+    /// Lowers the learning rate if the schedule says so after this evaluation.
+    pub fn adapt(&mut self, settings: &TrainingSettings) {
+        if let Schedule::Plateau { times, .. } = settings.schedule
+            && self.plateaus.len() < times
+            && self.waited(settings, 2)
+        {
+            self.plateaus.push(self.curve.len() - 1);
+        }
+    }
+
     /// True when the last evaluations, as many as the settings have patience for, were no
     /// improvement.
     pub fn finished(&self, settings: &TrainingSettings) -> bool {
+        self.waited(settings, 1)
+    }
+
+    /// True when there was no improvement, neither a lower learning rate, for the patience over a
+    /// divisor.
+    fn waited(&self, settings: &TrainingSettings, divisor: usize) -> bool {
         let Some((patience, last)) = settings.patience.zip(self.curve.last()) else { return false };
-        let steps = last.step - self.curve[self.best].step;
+        let since = self.plateaus.last().map_or(self.best, |plateau| self.best.max(*plateau));
+        let steps = last.step - self.curve[since].step;
         let by_epochs = settings.evaluate_every.is_none();
         last.validation.is_some()
-            && self.curve.len() - 1 - self.best >= patience
-            && (!by_epochs || steps >= TrainingSettings::PATIENT_STEPS)
+            && divisor * (self.curve.len() - 1 - since) >= patience
+            && (!by_epochs || divisor * steps >= TrainingSettings::PATIENT_STEPS)
     }
 }
 
@@ -153,6 +172,7 @@ mod tests {
             let validation = Some(step as f64);
             let (epoch, training, learning_rate) = (1.0, 0.0, 1e-3);
             state.record(CurvePoint { step, epoch, training, validation, learning_rate });
+            state.adapt(settings);
             if state.finished(settings) {
                 return step;
             }
@@ -161,8 +181,39 @@ mod tests {
     }
 
     #[test]
+    fn plateaus_lower_the_learning_rate_before_training_ends() {
+        let schedule = Schedule::Plateau { factor: 0.3, times: 2 };
+        let settings = TrainingSettings {
+            patience: Some(20),
+            evaluate_every: Some(4),
+            learning_rate: 1.0,
+            schedule,
+            ..TrainingSettings::default()
+        };
+        // half the patience, twice, and all of it
+        assert_eq!(end(&settings, 4), 10 + (10 + 10 + 20) * 4);
+        let rates = [0, 1, 2].map(|plateaus| settings.learning_rate_at(7, plateaus));
+        for (rate, expected) in rates.into_iter().zip([1.0, 0.3, 0.09]) {
+            assert!((rate - expected).abs() < 1e-12, "{rates:?}");
+        }
+        let impatient = TrainingSettings { patience: None, ..settings };
+        let mut state = CheckpointState::default();
+        for step in 1..100 {
+            let (epoch, training, learning_rate) = (1.0, 0.0, 1e-3);
+            let validation = Some(step as f64);
+            state.record(CurvePoint { step, epoch, training, validation, learning_rate });
+            state.adapt(&impatient);
+        }
+        assert!(state.plateaus.is_empty() && !state.finished(&impatient));
+    }
+
+    #[test]
     fn short_epochs_do_not_exhaust_patience() {
-        let epochs = TrainingSettings { patience: Some(20), ..TrainingSettings::default() };
+        let epochs = TrainingSettings {
+            patience: Some(20),
+            schedule: Schedule::Constant,
+            ..TrainingSettings::default()
+        };
         assert_eq!(end(&epochs, 4), 10 + TrainingSettings::PATIENT_STEPS);
         assert_eq!(end(&epochs, 45), 10 + 20 * 45);
         let fixed = TrainingSettings { evaluate_every: Some(4), ..epochs };

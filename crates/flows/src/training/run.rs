@@ -134,7 +134,7 @@ pub fn train<O: Objective>(
                 .map(|_| training[random.random_range(0..training.len())])
                 .collect(),
         };
-        let rate = settings.learning_rate_at(step);
+        let rate = settings.learning_rate_at(step, now.state.plateaus.len());
         let failed = |what, value| Error::Training { what, value, step, learning_rate: rate };
         let loss = objective.loss(&now.model, &chosen, &mut random)?;
         let value = scalar(loss.clone().inner())?;
@@ -163,6 +163,7 @@ pub fn train<O: Objective>(
             if now.state.record(point) {
                 now.best_model = now.model.valid();
             }
+            now.state.adapt(settings);
         }
         let progress = TrainingProgress {
             step: now.state.step,

@@ -25,7 +25,7 @@ pub struct TrainingSettings {
     pub max_steps: usize,
     /// Learning rate of the first step. Default 2e-3.
     pub learning_rate: f64,
-    /// How the learning rate changes. Default constant.
+    /// How the learning rate changes. Default on plateaus, by 0.3, twice.
     pub schedule: Schedule,
     /// Largest norm of the gradient of all weights together; longer ones are shortened. Default 5.
     pub clip_norm: Option<f64>,
@@ -62,6 +62,15 @@ pub enum Schedule {
     },
     /// Half a cosine down to zero at the last step.
     Cosine,
+    /// By a factor whenever the validation loss has not improved for half as long as the settings
+    /// have patience; the last time they have all of it, and training ends. Without validation or
+    /// patience not at all.
+    Plateau {
+        /// Factor, in (0, 1].
+        factor: f64,
+        /// How many times.
+        times: usize,
+    },
 }
 
 impl Default for TrainingSettings {
@@ -74,7 +83,7 @@ impl Default for TrainingSettings {
             patience: Some(20),
             max_steps: 100_000,
             learning_rate: 2e-3,
-            schedule: Schedule::Constant,
+            schedule: Schedule::Plateau { factor: 0.3, times: 2 },
             clip_norm: Some(5.0),
             seed: 0,
         }
@@ -109,24 +118,29 @@ impl TrainingSettings {
         )?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip_norm", self.clip_norm.unwrap_or(1.0))?;
-        if let Schedule::Exponential { factor, every, floor } = self.schedule {
+        if let Schedule::Exponential { factor, .. } | Schedule::Plateau { factor, .. } =
+            self.schedule
+        {
             let factor_fits = factor > 0.0 && factor <= 1.0;
             check(factor_fits, "schedule.factor", factor.to_string(), "in (0, 1]")?;
+        }
+        if let Schedule::Exponential { every, floor, .. } = self.schedule {
             count("schedule.every", every)?;
             check(floor >= 0.0, "schedule.floor", floor.to_string(), "zero or a positive number")?;
         }
         Ok(())
     }
 
-    /// The learning rate of a step, counted from 0.
+    /// The learning rate of a step, counted from 0, after so many plateaus.
     #[must_use]
-    pub fn learning_rate_at(&self, step: usize) -> f64 {
+    pub fn learning_rate_at(&self, step: usize, plateaus: usize) -> f64 {
         let first = self.learning_rate;
         match self.schedule {
             Schedule::Constant => first,
             Schedule::Exponential { factor, every, floor } => {
                 (first * factor.powf(step as f64 / every as f64)).max(floor.min(first))
             }
+            Schedule::Plateau { factor, .. } => first * factor.powf(plateaus as f64),
             Schedule::Cosine => {
                 let phase = step as f64 / self.max_steps as f64;
                 0.5 * first * (1.0 + (std::f64::consts::PI * phase).cos())
