@@ -406,7 +406,10 @@ impl<'a> Setup<'a> {
     fn compare_further(&self, compressed: &[Compressed]) -> Result<Vec<[Output; 3]>> {
         let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
         let Some(further) = &profile.further else { return Ok(Vec::new()) };
-        let observations = Observations { simulator, prior, c2st: &profile.c2st, device, seed };
+        // what equal posteriors would give is known of the first observation
+        let mut c2st = profile.c2st.clone();
+        c2st.classifier.null_repetitions = 0;
+        let observations = Observations { simulator, prior, c2st: &c2st, device, seed };
         let indices = 1..=further.observations as u64;
         let maps = indices.clone().map(|index| observations.map(index));
         let maps = maps.collect::<Result<Vec<_>>>()?;
@@ -436,7 +439,7 @@ impl<'a> Setup<'a> {
         for (index, chains) in indices.zip(&chains) {
             let [power_spectrum, full_field] = chains;
             let (observations, trained) = (&observations, &trained);
-            let identity = (further.draws, &profile.c2st, index, seed, device_name);
+            let identity = (further.draws, &c2st, index, seed, device_name);
             let learnt = compressed.iter().flat_map(|one| &one.posteriors);
             let inputs: Vec<&Output> =
                 [power_spectrum, full_field].into_iter().chain(learnt).collect();
