@@ -20,12 +20,14 @@ use crate::bijector::Bijector;
 use crate::config::FlowConfig;
 use crate::error::Result;
 use crate::mlp::{Mlp, MlpConfig};
-use crate::transform::Transform;
+use crate::transform::{Transform, network_input};
 
 /// One autoregressive layer.
 #[derive(Module, Debug)]
 pub struct Autoregressive {
     network: Mlp,
+    #[module(skip)]
+    input_scale: f64,
     #[module(skip)]
     bijector: Bijector,
     #[module(skip)]
@@ -44,12 +46,17 @@ impl Autoregressive {
         };
         let masks = masks(&network, config.features, &owners);
         let network = network.init_masked(FlowConfig::LAST_LAYER, &masks, rng, device);
-        Self { network, bijector: config.bijector, features: config.features }
+        Self {
+            network,
+            input_scale: config.input_scale,
+            bijector: config.bijector,
+            features: config.features,
+        }
     }
 
     /// Parameters of every feature, `[batch, feature * parameters]`.
     fn parameters(&self, x: &Var, context: &Var) -> Var {
-        self.network.forward(&Var::concat(&[x, context]))
+        self.network.forward(&network_input(x, context, self.input_scale))
     }
 }
 

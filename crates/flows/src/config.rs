@@ -29,6 +29,10 @@ pub struct FlowConfig {
     pub hidden: Vec<usize>,
     /// Nonlinearity of the networks.
     pub activation: Activation,
+    /// Factor on the features that go into the networks, 1 in all families. With a smaller one how
+    /// features move depends on the others more smoothly, which helps where draws are few.
+    #[serde(default = "FlowConfig::unscaled")]
+    pub input_scale: f64,
     /// Order of the features between layers.
     pub permutation: Permutation,
     /// Density of the base.
@@ -75,6 +79,10 @@ impl FlowConfig {
     /// to its base.
     pub(crate) const LAST_LAYER: f64 = 0.1;
 
+    fn unscaled() -> f64 {
+        1.0
+    }
+
     fn new(features: usize, context: usize, structure: Structure, bijector: Bijector) -> Self {
         Self {
             features,
@@ -84,6 +92,7 @@ impl FlowConfig {
             layers: 4,
             hidden: vec![128, 128],
             activation: Activation::Silu,
+            input_scale: Self::unscaled(),
             permutation: Permutation::Reverse,
             base: Base::Normal,
         }
@@ -148,6 +157,9 @@ impl FlowConfig {
         for width in &self.hidden {
             count("hidden", *width)?;
         }
+        let scale = self.input_scale;
+        let scales = scale.is_finite() && scale > 0.0;
+        check(scales, "input_scale", scale.to_string(), "a positive number")?;
         self.bijector.validate()?;
         let needed = self.base == Base::Normal || self.bijector.bound().is_some();
         check(

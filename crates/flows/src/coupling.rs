@@ -19,12 +19,14 @@ use crate::bijector::Bijector;
 use crate::config::FlowConfig;
 use crate::error::Result;
 use crate::mlp::{Mlp, MlpConfig};
-use crate::transform::Transform;
+use crate::transform::{Transform, network_input};
 
 /// One coupling layer.
 #[derive(Module, Debug)]
 pub struct Coupling {
     network: Mlp,
+    #[module(skip)]
+    input_scale: f64,
     #[module(skip)]
     bijector: Bijector,
     /// Number of features that stay.
@@ -45,7 +47,13 @@ impl Coupling {
             activation: config.activation,
         };
         let network = network.init(FlowConfig::LAST_LAYER, rng, device);
-        Self { network, bijector: config.bijector, kept, features: config.features }
+        Self {
+            network,
+            input_scale: config.input_scale,
+            bijector: config.bijector,
+            kept,
+            features: config.features,
+        }
     }
 
     /// Applies `function` to the moving features, given their parameters.
@@ -58,7 +66,7 @@ impl Coupling {
         let stay = x.columns(0..self.kept);
         let input = match self.kept + context.dims()[1] {
             0 => Var::constant(x.value().clone().inner().narrow(1, 0, 1).ones_like()),
-            _ => Var::concat(&[&stay, context]),
+            _ => network_input(&stay, context, self.input_scale),
         };
         let parameters = self.network.forward(&input);
         let (moved, log_derivative) = function(&x.columns(self.kept..self.features), &parameters)?;

@@ -7,8 +7,11 @@
 //! # References
 //! D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015,
 //! arXiv:1412.6980.
+//! B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM
+//! Journal on Control and Optimization 30, 838, 1992.
 
 mod adam;
+mod average;
 mod checkpoint;
 mod run;
 mod settings;

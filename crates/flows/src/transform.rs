@@ -22,3 +22,11 @@ pub trait Transform {
     /// [`Error::Inverse`](crate::Error::Inverse) if a numerical inversion fails.
     fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)>;
 }
+
+/// What the network of a layer sees: features, scaled, and the context.
+pub(crate) fn network_input(features: &Var, context: &Var, scale: f64) -> Var {
+    if scale == 1.0 {
+        return Var::concat(&[features, context]);
+    }
+    Var::concat(&[&(features * scale as f32), context])
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
 
@@ -16,6 +16,24 @@ pub struct Weight {
     pub shape: Vec<usize>,
     /// Its numbers, row by row.
     pub values: Vec<f32>,
+}
+
+impl Weight {
+    /// The numbers of a tensor.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn of<const D: usize>(name: &str, tensor: Tensor<D>) -> Result<Self> {
+        let shape = tensor.dims().to_vec();
+        let values = tensor.try_into_vec_as::<f32>();
+        let values = values.map_err(|error| Error::Device { reason: format!("{error:?}") })?;
+        Ok(Self { name: name.to_owned(), shape, values })
+    }
+
+    /// A tensor of its numbers.
+    pub(crate) fn into_tensor<const D: usize>(self, device: &Device) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.values, self.shape), device)
+    }
 }
 
 #[derive(Default)]
@@ -35,11 +53,9 @@ impl ModuleVisitor for Collect {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        let shape = tensor.dims().to_vec();
-        match tensor.try_into_vec_as::<f32>() {
-            Ok(values) => self.weights.push(Weight { name: self.path.join("."), shape, values }),
-            Err(error) => self.failure = Some(Error::Device { reason: format!("{error:?}") }),
+        match Weight::of(&self.path.join("."), param.val()) {
+            Ok(weight) => self.weights.push(weight),
+            Err(error) => self.failure = Some(error),
         }
     }
 }

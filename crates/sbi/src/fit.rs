@@ -41,6 +41,9 @@ pub struct FlowSettings {
     pub hidden: Option<Vec<usize>>,
     /// Nonlinearity.
     pub activation: Option<Activation>,
+    /// Factor on the features that go into the networks, see [`FlowConfig::input_scale`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_scale: Option<f64>,
     /// The bijector, where another than the family's is wanted.
     pub bijector: Option<Bijector>,
 }
@@ -60,6 +63,7 @@ impl FlowSettings {
             layers: self.layers.unwrap_or(own.layers),
             hidden: self.hidden.clone().unwrap_or(own.hidden),
             activation: self.activation.unwrap_or(own.activation),
+            input_scale: self.input_scale.unwrap_or(own.input_scale),
             bijector: self.bijector.unwrap_or(own.bijector),
             ..own
         }

@@ -68,6 +68,7 @@ pub struct FmpeSettings {
 impl Default for FmpeSettings {
     fn default() -> Self {
         let training = TrainingSettings {
+            batch: 200,
             learning_rate: 2e-3,
             schedule: Schedule::Cosine,
             patience: None,

@@ -38,7 +38,8 @@ pub struct TrainingSettings {
     pub patience: Option<usize>,
     /// Learning rate of the first step. Default 1e-3.
     pub learning_rate: f64,
-    /// How the learning rate changes: not on plateaus. Default: times 0.7 every 2000 steps.
+    /// How the learning rate changes: not on plateaus, nor with averaged weights. Default: times 0.7
+    /// every 2000 steps.
     pub schedule: Schedule,
     /// Largest norm of the gradient of all weights together; longer ones are shortened. Default 5.
     pub clip_norm: Option<f64>,
@@ -97,9 +98,14 @@ impl TrainingSettings {
             let minimum = self.batch as u64;
             return Err(Error::TooFew { what: "training examples", minimum, found });
         }
-        if let Schedule::Plateau { .. } = self.schedule {
+        let refused = match self.schedule {
+            Schedule::Plateau { .. } => Some("plateau"),
+            Schedule::Averaged { .. } => Some("averaged"),
+            Schedule::Constant | Schedule::Exponential { .. } | Schedule::Cosine => None,
+        };
+        if let Some(value) = refused {
             let expected = "constant, exponential or cosine";
-            return Err(Error::Setting { setting: "schedule", value: "plateau".into(), expected });
+            return Err(Error::Setting { setting: "schedule", value: value.into(), expected });
         }
         Ok(self.optimiser().validate()?)
     }
@@ -139,11 +145,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schedule_that_waits_for_plateaus_is_refused() {
+    fn schedules_that_judge_weights_otherwise_are_refused() {
         assert!(TrainingSettings::default().validate().is_ok());
-        let schedule = Schedule::Plateau { factor: 0.3, times: 2 };
-        let settings = TrainingSettings { schedule, ..TrainingSettings::default() };
-        let message = settings.validate().expect_err("refused").to_string();
-        assert!(message.contains("schedule = plateau: expected constant"), "{message}");
+        let refused = [
+            (Schedule::Plateau { factor: 0.3, times: 2 }, "plateau"),
+            (Schedule::Averaged { steps: 50 }, "averaged"),
+        ];
+        for (schedule, name) in refused {
+            let settings = TrainingSettings { schedule, ..TrainingSettings::default() };
+            let message = settings.validate().expect_err("refused").to_string();
+            let expected = format!("schedule = {name}: expected constant");
+            assert!(message.contains(&expected), "{message}");
+        }
     }
 }

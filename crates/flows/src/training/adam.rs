@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use autodiff::tensor::{AdamMoments, AdamStep};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::weights::Weight;
 
 /// The optimiser Adam with the moments of the gradient of each tensor of weights, by its path.
@@ -20,14 +20,11 @@ impl Adam {
     /// From the stored means and mean squares of gradients, in any order, after some steps.
     #[must_use]
     pub fn resume(means: Vec<Weight>, squares: Vec<Weight>, steps: usize, device: &Device) -> Self {
-        let tensor = |weight: Weight| {
-            Tensor::from_data(TensorData::new(weight.values, weight.shape), device)
-        };
         let mut squares: BTreeMap<String, Weight> =
             squares.into_iter().map(|square| (square.name.clone(), square)).collect();
         let moments = means.into_iter().filter_map(|mean| {
             let square = squares.remove(&mean.name)?;
-            Some((mean.name.clone(), (tensor(mean), tensor(square))))
+            Some((mean.name.clone(), (mean.into_tensor(device), square.into_tensor(device))))
         });
         Self { moments: moments.collect(), steps }
     }
@@ -37,15 +34,9 @@ impl Adam {
     /// # Errors
     /// If the device fails.
     pub fn stored(&self) -> Result<(Vec<Weight>, Vec<Weight>)> {
-        let weight = |name: &String, tensor: &Tensor<1>| -> Result<Weight> {
-            let shape = tensor.dims().to_vec();
-            let values = tensor.try_to_vec_as::<f32>();
-            let values = values.map_err(|error| Error::Device { reason: format!("{error:?}") })?;
-            Ok(Weight { name: name.clone(), shape, values })
-        };
-        let moments = self.moments.iter();
-        let pairs =
-            moments.map(|(name, (mean, square))| Ok((weight(name, mean)?, weight(name, square)?)));
+        let pairs = self.moments.iter().map(|(name, (mean, square))| {
+            Ok((Weight::of(name, mean.clone())?, Weight::of(name, square.clone())?))
+        });
         Ok(pairs.collect::<Result<Vec<_>>>()?.into_iter().unzip())
     }
 

@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::CurvePoint;
 use super::adam::Adam;
+use super::average::Average;
+use super::run::device_of;
 use super::settings::{Schedule, TrainingSettings};
 use crate::error::{Error, Result};
 use crate::file::WeightFile;
 use crate::weights::{Weight, load_weights, named_weights};
 
 const KIND: &str = "training checkpoint";
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// Where a training is, but for its weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -87,77 +88,86 @@ struct Header {
     state: CheckpointState,
 }
 
-/// A stored training.
-pub struct Checkpoint {
-    /// Where it is.
+/// A training: what changes from step to step.
+pub struct Training<M> {
+    /// Its progress.
     pub state: CheckpointState,
-    weights: Vec<Weight>,
+    /// The weights that are being trained.
+    pub model: M,
+    /// The best weights so far, without differentiation.
+    pub best: M,
+    /// The optimiser.
+    pub adam: Adam,
+    /// The means of the weights; empty unless the schedule is averaged.
+    pub average: Average,
 }
 
-impl Checkpoint {
-    /// Stores a training.
+impl<M: Module> Training<M> {
+    /// Before the first step.
+    pub fn new(model: M) -> Self {
+        Self {
+            state: CheckpointState::default(),
+            best: model.valid(),
+            model: model.train(),
+            adam: Adam::default(),
+            average: Average::default(),
+        }
+    }
+
+    /// The weights to validate and keep, without differentiation.
+    pub fn judged(&self) -> M {
+        self.average.of(self.model.valid())
+    }
+
+    /// Stores the training.
     ///
     /// # Errors
     /// If the device fails or the file cannot be written.
-    pub fn write<M: Module>(
-        path: &Path,
-        settings: &TrainingSettings,
-        rows: usize,
-        state: &CheckpointState,
-        model: &M,
-        best: &M,
-        adam: &Adam,
-    ) -> Result<()> {
-        let mut weights = Vec::new();
-        for (prefix, module) in [("model", model), ("best", best)] {
-            for weight in named_weights(module)? {
-                weights.push(Weight { name: format!("{prefix}/{}", weight.name), ..weight });
-            }
-        }
-        let (means, squares) = adam.stored()?;
-        for (prefix, part) in [("mean", means), ("square", squares)] {
-            for weight in part {
-                weights.push(Weight { name: format!("{prefix}/{}", weight.name), ..weight });
-            }
-        }
-        let header = Header { settings: settings.clone(), rows, state: state.clone() };
-        WeightFile { header, weights }.write(path, KIND, SCHEMA)
+    pub fn write(&self, path: &Path, settings: &TrainingSettings, rows: usize) -> Result<()> {
+        let (means, squares) = self.adam.stored()?;
+        let parts = [
+            ("model", named_weights(&self.model)?),
+            ("best", named_weights(&self.best)?),
+            ("mean", means),
+            ("square", squares),
+            ("average", self.average.stored()?),
+        ];
+        let weights = parts.into_iter().flat_map(|(prefix, part)| {
+            let named = move |weight: Weight| Weight {
+                name: format!("{prefix}/{}", weight.name),
+                ..weight
+            };
+            part.into_iter().map(named)
+        });
+        let header = Header { settings: settings.clone(), rows, state: self.state.clone() };
+        WeightFile { header, weights: weights.collect() }.write(path, KIND, SCHEMA)
     }
 
-    /// Reads a training of these settings and this number of rows.
+    /// Reads a training of a model like this one, of these settings and this number of rows.
     ///
     /// # Errors
     /// If the file is damaged or belongs to another training.
-    pub fn read(path: &Path, settings: &TrainingSettings, rows: usize) -> Result<Self> {
+    pub fn read(path: &Path, settings: &TrainingSettings, rows: usize, like: M) -> Result<Self> {
         let WeightFile { header, weights } = WeightFile::<Header>::read(path, KIND, SCHEMA)?;
         if header.settings != *settings || header.rows != rows {
             let reason = "it is of a training with other settings or data; remove it to start anew";
             return Err(Error::Format { path: path.to_path_buf(), reason: reason.into() });
         }
-        Ok(Self { state: header.state, weights })
-    }
-
-    fn part(&self, prefix: &str) -> Vec<Weight> {
-        let part = self.weights.iter().filter_map(|weight| {
-            let (own, name) = weight.name.split_once('/')?;
-            (own == prefix).then(|| Weight { name: name.to_owned(), ..weight.clone() })
-        });
-        part.collect()
-    }
-
-    /// The weights that were being trained.
-    pub fn model<M: Module>(&self, model: M) -> Result<M> {
-        load_weights(model, &self.part("model"))
-    }
-
-    /// The best weights so far.
-    pub fn best<M: Module>(&self, model: M) -> Result<M> {
-        load_weights(model, &self.part("best"))
-    }
-
-    /// The optimiser.
-    pub fn adam(&self, device: &Device) -> Adam {
-        Adam::resume(self.part("mean"), self.part("square"), self.state.step, device)
+        let part = |prefix: &str| -> Vec<Weight> {
+            let part = weights.iter().filter_map(|weight| {
+                let (own, name) = weight.name.split_once('/')?;
+                (own == prefix).then(|| Weight { name: name.to_owned(), ..weight.clone() })
+            });
+            part.collect()
+        };
+        let (like, device) = (like.valid(), device_of(&like));
+        Ok(Self {
+            model: load_weights(like.clone(), &part("model"))?.train(),
+            best: load_weights(like, &part("best"))?,
+            adam: Adam::resume(part("mean"), part("square"), header.state.step, &device),
+            average: Average::resume(part("average"), &device),
+            state: header.state,
+        })
     }
 }
 

@@ -10,9 +10,8 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::adam::Adam;
-use super::checkpoint::{Checkpoint, CheckpointState};
-use super::settings::{Batches, TrainingSettings};
+use super::checkpoint::Training;
+use super::settings::{Batches, Schedule, TrainingSettings};
 use super::{CurvePoint, Objective, TrainingEnd, TrainingProgress, TrainingReport};
 use crate::error::{Error, Result};
 
@@ -35,14 +34,6 @@ fn rng(seed: u64, purpose: u64, index: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream((purpose << 56) | index as u64);
     rng
-}
-
-/// What changes from step to step.
-struct State<M> {
-    model: M,
-    best_model: M,
-    adam: Adam,
-    state: CheckpointState,
 }
 
 /// Minimises the objective from the weights of `model`.
@@ -77,36 +68,13 @@ pub fn train<O: Objective>(
     let epoch_steps = training.len() / batch;
     let every = settings.evaluate_every.unwrap_or(epoch_steps);
 
-    let device = device_of(&model);
     let mut now = match checkpoint.filter(|path| path.exists()) {
-        Some(path) => {
-            let found = Checkpoint::read(path, settings, rows)?;
-            let (model, best_model) = (model.clone().valid(), model.clone().valid());
-            State {
-                model: found.model(model)?.train(),
-                best_model: found.best(best_model)?,
-                adam: found.adam(&device),
-                state: found.state,
-            }
-        }
-        None => State {
-            best_model: model.valid(),
-            model: model.train(),
-            adam: Adam::default(),
-            state: CheckpointState::default(),
-        },
+        Some(path) => Training::read(path, settings, rows, model)?,
+        None => Training::new(model),
     };
     let mut saved = Instant::now();
-    let store = |now: &State<O::Model>| match checkpoint {
-        Some(path) => Checkpoint::write(
-            path,
-            settings,
-            rows,
-            &now.state,
-            &now.model,
-            &now.best_model,
-            &now.adam,
-        ),
+    let store = |now: &Training<O::Model>| match checkpoint {
+        Some(path) => now.write(path, settings, rows),
         None => Ok(()),
     };
     let mut epoch_order = training.to_vec();
@@ -145,23 +113,27 @@ pub fn train<O: Objective>(
         let model = now.adam.step(now.model, &gradients, rate, settings.clip_norm);
         now.model = model.ok_or_else(|| failed("gradient", f64::NAN))?;
         now.state.step += 1;
+        if let Schedule::Averaged { steps } = settings.schedule {
+            now.average.add(&now.model, now.state.step, steps);
+        }
         now.state.loss_sum += value;
         now.state.loss_count += 1;
 
         let all = now.state.step >= settings.max_steps;
         if now.state.step.is_multiple_of(every) || all {
+            let judged = now.judged();
             let point = CurvePoint {
                 step: now.state.step,
                 epoch: (now.state.step * chosen.len()) as f64 / training.len() as f64,
                 training: now.state.loss_sum / now.state.loss_count as f64,
-                validation: validate(objective, &now.model.valid(), validation, settings.seed)?,
+                validation: validate(objective, &judged, validation, settings.seed)?,
                 learning_rate: rate,
             };
             if point.validation.is_some_and(|loss| loss.is_nan()) {
                 return Err(failed("validation loss", f64::NAN));
             }
             if now.state.record(point) {
-                now.best_model = now.model.valid();
+                now.best = judged;
             }
             now.state.adapt(settings);
         }
@@ -187,7 +159,7 @@ pub fn train<O: Objective>(
         curve: now.state.curve,
         end,
     };
-    Ok(Trained { model: now.best_model, report })
+    Ok(Trained { model: now.best, report })
 }
 
 /// Mean loss over the validation rows; the same random numbers every time.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingSettings {
-    /// Rows per step; fewer where there are fewer. Default 200.
+    /// Rows per step; fewer where there are fewer. Default 100.
     pub batch: usize,
     /// How rows are chosen. Default by epochs.
     pub batches: Batches,
@@ -23,9 +23,9 @@ pub struct TrainingSettings {
     pub patience: Option<usize>,
     /// Most steps. Default 100 000.
     pub max_steps: usize,
-    /// Learning rate of the first step. Default 2e-3.
+    /// Learning rate of the first step. Default 5e-3.
     pub learning_rate: f64,
-    /// How the learning rate changes. Default on plateaus, by 0.3, twice.
+    /// How the learning rate changes. Default not at all, with weights averaged over 50 steps.
     pub schedule: Schedule,
     /// Largest norm of the gradient of all weights together; longer ones are shortened. Default 5.
     pub clip_norm: Option<f64>,
@@ -51,6 +51,12 @@ pub enum Schedule {
     /// Not at all.
     #[default]
     Constant,
+    /// Not at all, but what is validated and kept is the exponentially weighted mean of the weights
+    /// over the last steps, in which the noise of the steps averages out (Polyak and Juditsky 1992).
+    Averaged {
+        /// How many steps; at least 1.
+        steps: usize,
+    },
     /// By a factor every so many steps, continuously, down to a floor.
     Exponential {
         /// Factor, in (0, 1].
@@ -76,14 +82,14 @@ pub enum Schedule {
 impl Default for TrainingSettings {
     fn default() -> Self {
         Self {
-            batch: 200,
+            batch: 100,
             batches: Batches::Epochs,
             validation: 0.1,
             evaluate_every: None,
             patience: Some(20),
             max_steps: 100_000,
-            learning_rate: 2e-3,
-            schedule: Schedule::Plateau { factor: 0.3, times: 2 },
+            learning_rate: 5e-3,
+            schedule: Schedule::Averaged { steps: 50 },
             clip_norm: Some(5.0),
             seed: 0,
         }
@@ -124,6 +130,9 @@ impl TrainingSettings {
             let factor_fits = factor > 0.0 && factor <= 1.0;
             check(factor_fits, "schedule.factor", factor.to_string(), "in (0, 1]")?;
         }
+        if let Schedule::Averaged { steps } = self.schedule {
+            count("schedule.steps", steps)?;
+        }
         if let Schedule::Exponential { every, floor, .. } = self.schedule {
             count("schedule.every", every)?;
             check(floor >= 0.0, "schedule.floor", floor.to_string(), "zero or a positive number")?;
@@ -136,7 +145,7 @@ impl TrainingSettings {
     pub fn learning_rate_at(&self, step: usize, plateaus: usize) -> f64 {
         let first = self.learning_rate;
         match self.schedule {
-            Schedule::Constant => first,
+            Schedule::Constant | Schedule::Averaged { .. } => first,
             Schedule::Exponential { factor, every, floor } => {
                 (first * factor.powf(step as f64 / every as f64)).max(floor.min(first))
             }

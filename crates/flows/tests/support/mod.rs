@@ -32,12 +32,17 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
         ("smooth", small(FlowConfig { bijector: smooth, ..FlowConfig::smooth(features, context) })),
         (
             "smooth inverse",
-            small(FlowConfig { bijector: inverse, ..FlowConfig::smooth(features, context) }),
+            small(FlowConfig {
+                bijector: inverse,
+                input_scale: 0.3,
+                ..FlowConfig::smooth(features, context)
+            }),
         ),
         (
             "autoregressive smooth",
             small(FlowConfig {
                 structure: Structure::Autoregressive,
+                input_scale: 0.5,
                 bijector: smooth,
                 ..FlowConfig::smooth(features, context)
             }),
