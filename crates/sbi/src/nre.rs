@@ -48,7 +48,7 @@ use crate::table::{pick, table};
 pub struct NreSettings {
     /// The classifier.
     pub ratio: RatioSettings,
-    /// Training and units. Default batches of 50, learning rate 2e-3.
+    /// Training and units. Default batches of 50.
     pub fit: FitSettings,
     /// What the classifier decides. Default NRE-C with `g` = 1.
     pub loss: RatioLoss,
@@ -62,11 +62,7 @@ impl Default for NreSettings {
         Self {
             ratio: RatioSettings::default(),
             fit: FitSettings {
-                training: TrainingSettings {
-                    batch: 50,
-                    learning_rate: 2e-3,
-                    ..TrainingSettings::default()
-                },
+                training: TrainingSettings { batch: 50, ..TrainingSettings::default() },
                 ..FitSettings::default()
             },
             loss: RatioLoss::default(),

@@ -50,7 +50,6 @@ fn family(task: &dyn Task) -> Family {
 fn npe_settings(task: &dyn Task, steps: usize) -> NpeSettings {
     let mut settings = NpeSettings::default();
     settings.flow.family = family(task);
-    settings.fit.training.learning_rate = 1e-3;
     settings.fit.training.max_steps = steps;
     settings
 }
@@ -62,7 +61,6 @@ fn nle_settings(task: &dyn Task, steps: usize) -> NleSettings {
 
 fn nre_settings(steps: usize) -> NreSettings {
     let mut settings = NreSettings::default();
-    settings.fit.training.learning_rate = 1e-3;
     settings.fit.training.max_steps = steps;
     settings
 }
@@ -189,11 +187,11 @@ fn all_methods_are_calibrated() {
         let (task, prior) = (task.as_ref(), task.prior());
         let set = simulations(task, 5000, 1);
         let begin = Instant::now();
-        let settings = npe_settings(task, 2000);
+        let settings = npe_settings(task, 20_000);
         let posterior = fit(|fitting| npe(prior, &set, &settings, fitting));
-        let settings = nle_settings(task, 2000);
+        let settings = nle_settings(task, 20_000);
         let likelihood = fit(|fitting| nle(prior, &set, &settings, fitting));
-        let settings = nre_settings(8000);
+        let settings = nre_settings(20_000);
         let ratio = fit(|fitting| nre(prior, &set, &settings, fitting));
         println!("{name}: trainings {:?}", begin.elapsed());
         amortised(task, "npe", &posterior, 1000, 199).require(0.03);

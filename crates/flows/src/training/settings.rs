@@ -12,8 +12,8 @@ pub struct TrainingSettings {
     pub batch: usize,
     /// How rows are chosen. Default by epochs.
     pub batches: Batches,
-    /// Fraction of the rows kept for validation, in [0, 1). Without validation the last weights are
-    /// kept. Default 0.1.
+    /// Fraction of the rows kept for validation, in [0, 1). Without validation the last weights, or
+    /// their mean, are kept. Default 0.1.
     pub validation: f64,
     /// Steps between evaluations; `None` (default) for one epoch.
     pub evaluate_every: Option<usize>,

@@ -3,7 +3,10 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use flows::{Activation, Base, Bijector, Flow, FlowConfig, Permutation, Standardiser, Structure};
+use flows::{
+    Activation, Base, Bijector, Flow, FlowConfig, InitialWeights, Permutation, Standardiser,
+    Structure,
+};
 
 /// A small flow of every family; all activations smooth, so that differences converge.
 pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfig)> {
@@ -35,6 +38,7 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
             small(FlowConfig {
                 bijector: inverse,
                 input_scale: 0.3,
+                initial: InitialWeights::LecunNormal,
                 ..FlowConfig::smooth(features, context)
             }),
         ),
