@@ -61,8 +61,8 @@ pub enum InitialWeights {
     /// 0.1: a new flow is close to its base.
     #[default]
     NearIdentity,
-    /// Weights and biases of all layers alike, normal with variance `1 / inputs of the layer`, cut at
-    /// two standard deviations (LeCun et al. 1998), as in the published trainings with scores.
+    /// Weights of all layers normal with variance `1 / inputs of the layer`, cut at two standard
+    /// deviations (LeCun et al. 1998), and biases zero, as in the published trainings with scores.
     LecunNormal,
 }
 

@@ -39,8 +39,8 @@ pub struct Mlp {
 pub(crate) enum Initial {
     /// Uniform in `± 1 / sqrt(inputs of the layer)`, in the last layer multiplied by a factor.
     Uniform { last: f64 },
-    /// Normal with variance `1 / inputs of the layer`, without what is beyond two standard deviations
-    /// of the normal that is cut.
+    /// Weights normal with variance `1 / inputs of the layer`, without what is beyond two standard
+    /// deviations of the normal that is cut; biases zero.
     LecunNormal,
 }
 
@@ -48,7 +48,14 @@ impl Initial {
     /// Standard deviation of a standard normal that is cut at ± 2.
     const CUT_SD: f64 = 0.879_625_661_034_239_8;
 
-    fn draw(self, inputs: usize, is_last: bool, rng: &mut ChaCha8Rng) -> f64 {
+    fn bias(self, inputs: usize, is_last: bool, rng: &mut ChaCha8Rng) -> f64 {
+        match self {
+            Self::Uniform { .. } => self.weight(inputs, is_last, rng),
+            Self::LecunNormal => 0.0,
+        }
+    }
+
+    fn weight(self, inputs: usize, is_last: bool, rng: &mut ChaCha8Rng) -> f64 {
         let unit = 1.0 / (inputs as f64).sqrt();
         match self {
             Self::Uniform { last } => {
@@ -100,13 +107,16 @@ impl MlpConfig {
             .map(|(index, pair)| {
                 let (inputs, outputs) = (pair[0], pair[1]);
                 let is_last = index == self.hidden.len();
-                let mut random = |rows: usize| {
-                    let values: Vec<f32> = (0..rows * outputs)
-                        .map(|_| initial.draw(inputs.max(1), is_last, rng) as f32)
-                        .collect();
+                let fan_in = inputs.max(1);
+                let weight = (0..inputs * outputs)
+                    .map(|_| initial.weight(fan_in, is_last, rng) as f32)
+                    .collect();
+                let bias =
+                    (0..outputs).map(|_| initial.bias(fan_in, is_last, rng) as f32).collect();
+                let param = |values: Vec<f32>, rows: usize| {
                     Param::from_data(TensorData::new(values, [rows, outputs]), device)
                 };
-                let (weight, bias) = (random(inputs), random(1));
+                let (weight, bias) = (param(weight, inputs), param(bias, 1));
                 let mask = masks.get(index).map(|mask| {
                     let data = TensorData::new(mask.clone(), [inputs, outputs]);
                     Tensor::from_data(data, &device.clone().without_autodiff())
@@ -160,7 +170,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let inputs = 25;
         let draws: Vec<f64> =
-            (0..100_000).map(|_| Initial::LecunNormal.draw(inputs, false, &mut rng)).collect();
+            (0..100_000).map(|_| Initial::LecunNormal.weight(inputs, false, &mut rng)).collect();
         let variance = draws.iter().map(|x| x * x).sum::<f64>() / draws.len() as f64;
         assert!((variance * inputs as f64 - 1.0).abs() < 0.02, "{variance}");
         let largest = draws.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));

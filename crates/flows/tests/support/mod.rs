@@ -38,7 +38,6 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
             small(FlowConfig {
                 bijector: inverse,
                 input_scale: 0.3,
-                initial: InitialWeights::LecunNormal,
                 ..FlowConfig::smooth(features, context)
             }),
         ),
