@@ -45,7 +45,7 @@ impl Autoregressive {
             activation: config.activation,
         };
         let masks = masks(&network, config.features, &owners);
-        let network = network.init_masked(config.initial.of_network(), &masks, rng, device);
+        let network = network.init_masked(FlowConfig::LAST_LAYER, &masks, rng, device);
         Self {
             network,
             input_scale: config.input_scale,

@@ -9,7 +9,6 @@ use crate::activation::Activation;
 use crate::bijector::Bijector;
 use crate::error::{Error, Result};
 use crate::flow::Flow;
-use crate::mlp::Initial;
 use crate::standardiser::Standardiser;
 
 /// Settings of a flow. Plain data; the constructors give the families in common use.
@@ -34,9 +33,6 @@ pub struct FlowConfig {
     /// features move depends on the others more smoothly, which helps where draws are few.
     #[serde(default = "FlowConfig::unscaled")]
     pub input_scale: f64,
-    /// Initial weights of the networks.
-    #[serde(default)]
-    pub initial: InitialWeights,
     /// Order of the features between layers.
     pub permutation: Permutation,
     /// Density of the base.
@@ -51,29 +47,6 @@ pub enum Structure {
     Coupling,
     /// Each decides over all after it.
     Autoregressive,
-}
-
-/// Initial weights of the networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InitialWeights {
-    /// Weights and biases uniform in `± 1 / sqrt(inputs of the layer)`, those of the last layer times
-    /// 0.1: a new flow is close to its base.
-    #[default]
-    NearIdentity,
-    /// Weights of all layers normal with variance `1 / inputs of the layer`, cut at two standard
-    /// deviations (LeCun et al. 1998), and biases zero, as in the published trainings with scores.
-    LecunNormal,
-}
-
-impl InitialWeights {
-    /// How a network with them begins.
-    pub(crate) fn of_network(self) -> Initial {
-        match self {
-            Self::NearIdentity => Initial::Uniform { last: 0.1 },
-            Self::LecunNormal => Initial::LecunNormal,
-        }
-    }
 }
 
 /// Order of the features between layers.
@@ -102,6 +75,10 @@ pub enum Base {
 }
 
 impl FlowConfig {
+    /// Factor on the initial weights of the last layer of each network, so that a new flow is close
+    /// to its base.
+    pub(crate) const LAST_LAYER: f64 = 0.1;
+
     fn unscaled() -> f64 {
         1.0
     }
@@ -116,7 +93,6 @@ impl FlowConfig {
             hidden: vec![128, 128],
             activation: Activation::Silu,
             input_scale: Self::unscaled(),
-            initial: InitialWeights::default(),
             permutation: Permutation::Reverse,
             base: Base::Normal,
         }

@@ -46,7 +46,7 @@ impl Coupling {
             outputs: (config.features - kept) * config.bijector.parameters(),
             activation: config.activation,
         };
-        let network = network.init_masked(config.initial.of_network(), &[], rng, device);
+        let network = network.init(FlowConfig::LAST_LAYER, rng, device);
         Self {
             network,
             input_scale: config.input_scale,

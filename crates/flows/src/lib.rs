@@ -18,7 +18,7 @@ mod weights;
 pub use activation::Activation;
 pub use autodiff::tensor::{DeviceChoice, DeviceError, open_device};
 pub use bijector::Bijector;
-pub use config::{Base, FlowConfig, InitialWeights, Permutation, Structure};
+pub use config::{Base, FlowConfig, Permutation, Structure};
 pub use error::{Error, Result};
 pub use file::{FlowDescription, WeightFile};
 pub use flow::{Flow, Score};

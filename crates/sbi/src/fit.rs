@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use flows::training::{Objective, Trained, TrainingProgress, TrainingSettings, train};
-use flows::{Activation, Bijector, FlowConfig, InitialWeights, Scaling};
+use flows::{Activation, Bijector, FlowConfig, Scaling};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -44,9 +44,6 @@ pub struct FlowSettings {
     /// Factor on the features that go into the networks, see [`FlowConfig::input_scale`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_scale: Option<f64>,
-    /// Initial weights of the networks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub initial: Option<InitialWeights>,
     /// The bijector, where another than the family's is wanted.
     pub bijector: Option<Bijector>,
 }
@@ -67,7 +64,6 @@ impl FlowSettings {
             hidden: self.hidden.clone().unwrap_or(own.hidden),
             activation: self.activation.unwrap_or(own.activation),
             input_scale: self.input_scale.unwrap_or(own.input_scale),
-            initial: self.initial.unwrap_or(own.initial),
             bijector: self.bijector.unwrap_or(own.bijector),
             ..own
         }

@@ -3,10 +3,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use flows::{
-    Activation, Base, Bijector, Flow, FlowConfig, InitialWeights, Permutation, Standardiser,
-    Structure,
-};
+use flows::{Activation, Base, Bijector, Flow, FlowConfig, Permutation, Standardiser, Structure};
 
 /// A small flow of every family; all activations smooth, so that differences converge.
 pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfig)> {
