@@ -295,7 +295,7 @@ mod tests {
             ("held_out = ", "held_out = 1 # ", "held_out = 1"),
             ("observations = 300", "observations = 990", "observations = 990"),
             ("observations = 200", "observations = 2000", "held_out = 1000"),
-            ("observations = 7", "observations = 0", "further.observations"),
+            ("observations = 5", "observations = 0", "further.observations"),
             ("draws = 250", "draws = 2", "further.full_field.draws = 2: at least 4"),
             ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
