@@ -123,7 +123,7 @@ fn sum<R: Real>(coefficients: &[R; ORDER + 1], distance: f64) -> R {
 
 #[cfg(test)]
 mod tests {
-    use autodiff::{Dual, assert_gradient};
+    use autodiff::{Dual, GradientCheck};
     use proptest::prelude::*;
 
     use super::*;
@@ -215,7 +215,15 @@ mod tests {
             }
             let dual = result(&Dual::<6>::variables(std::array::from_fn(|i| point[i])), &times);
             prop_assert!((dual.value - result(&point, &times)).abs() < 1e-12 * dual.value.abs());
-            assert_gradient(|point| result(point, &times), &point, &dual.gradient, 1e-3);
+            // Orbits far from the equilibrium are steep in their rates: steps of a percent of a
+            // logarithm are too long for a difference there.
+            let check = GradientCheck {
+                steps: vec![1e-3, 1e-4, 1e-5],
+                smallest_coordinate: 1.0,
+                tolerance: 1e-3,
+                noise: 1e-10,
+            };
+            check.run(|point| result(point, &times), &point, &dual.gradient).assert_passes();
         }
     }
 
