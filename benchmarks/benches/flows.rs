@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
 use flows::training::{Objective, TrainingSettings, train};
-use flows::{Activation, Flow, FlowConfig, Score, Standardiser};
+use flows::{Activation, Flow, FlowConfig, Score, Standardiser, Tape, Var};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -58,16 +58,24 @@ impl Objective for Batch {
         BATCH
     }
 
-    fn loss(&self, flow: &Flow, _: &[usize], _: &mut ChaCha8Rng) -> flows::Result<Tensor<1>> {
+    fn contains_derivatives(&self) -> bool {
+        self.score.is_some()
+    }
+
+    fn loss(
+        &self,
+        flow: &Flow,
+        _: &[usize],
+        tape: &Tape,
+        _: &mut ChaCha8Rng,
+    ) -> flows::Result<Var> {
         let (x, context) = (self.x.clone(), self.context.clone());
-        Ok(match &self.score {
-            Some(target) => {
-                let (log_prob, score) = flow.log_prob_and_score(x, context, Score::Target);
-                let miss = (score - target.clone()).square().sum_dim(1).mean();
-                miss * SCORE_WEIGHT - log_prob.mean()
-            }
-            None => flow.log_prob(x, context).mean().neg(),
-        })
+        let Some(target) = &self.score else {
+            return Ok(-flow.log_density(&tape.input(x), &tape.input(context)).mean());
+        };
+        let (log_prob, score) = flow.log_prob_and_score(x, context, Score::Target);
+        let miss = (score - target.clone()).square().sum_dim(1).mean();
+        Ok(Var::constant((miss * SCORE_WEIGHT - log_prob.mean()).reshape([1, 1])))
     }
 }
 

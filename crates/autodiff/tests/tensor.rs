@@ -2,6 +2,7 @@
 #![cfg(feature = "burn")]
 
 use autodiff::tensor::{RootError, RootSettings, Tape, Var, implicit_root};
+use burn::module::Param;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 const ROWS: usize = 3;
@@ -130,10 +131,10 @@ fn arithmetic_with_repetition() {
 fn products_and_sums() {
     check("matmul", |x| x.tanh().matmul(&other(COLUMNS, 5)).tanh());
     check("matmul of two variables", |x| x.tanh().matmul(&x.transpose().sin()));
-    check("affine", |x| {
-        let weight = other(COLUMNS, 5).into_value();
-        x.sin().affine(weight, other(1, 5).into_value()).tanh()
-    });
+    check("affine", |x| x.sin().affine(&other(COLUMNS, 5), &other(1, 5)).tanh());
+    check("affine in the weights", |w| other(5, ROWS).affine(&w.sin(), &other(1, COLUMNS)).tanh());
+    check("affine in the bias", |b| other(5, 2).affine(&other(2, COLUMNS), &b.sin().sum(0)).tanh());
+    check("mean", |x| x.exp().mean().square());
     check("sum of columns", |x| x.exp().sum(1).square());
     check("sum of rows", |x| x.exp().sum(0).square());
     check("cumulative sum", |x| x.exp().cumulative_sum().square());
@@ -216,6 +217,54 @@ fn unused_inputs_have_zero_derivatives() {
     let gradients = tape.gradient(&used.square(), &[&used, &unused]);
     assert_eq!(numbers(gradients[0].clone()), [2.0, 4.0]);
     assert_eq!(numbers(gradients[1].clone()), [0.0, 0.0]);
+}
+
+#[test]
+fn tapes_of_weights_differentiate_with_respect_to_them() {
+    let param = |values: &[f64], dims| Param::from_tensor(matrix(values, dims));
+    let weight = param(&wave(2 * COLUMNS, 0.1), [2, COLUMNS]);
+    let (bias, unused) = (param(&wave(COLUMNS, 0.7), [1, COLUMNS]), param(&[1.0], [1, 1]));
+    let x = matrix(&wave(ROWS * 2, 0.2), [ROWS, 2]);
+    // the weights are used twice
+    let loss = |x: &Var, w: &Var, b: &Var| {
+        let y = x.affine(w, b).tanh();
+        (&y * x.matmul(w)).mean() + y.sum(0).sum(1)
+    };
+    let tape = Tape::of_weights();
+    let input = tape.input(x.clone());
+    let output = loss(&input, &input.weights(&weight), &input.weights(&bias));
+    let gradients = tape.weight_gradients(&output);
+    assert!(gradients.of(&unused).is_none());
+    let value = |w: &[f64], b: &[f64]| {
+        let (w, b) = (matrix(w, [2, COLUMNS]), matrix(b, [1, COLUMNS]));
+        let output = loss(&Var::constant(x.clone()), &Var::constant(w), &Var::constant(b));
+        numbers(output.into_value())[0]
+    };
+    let (w, b) = (numbers(weight.val()), numbers(bias.val()));
+    for (i, found) in numbers(gradients.of(&weight).unwrap()).into_iter().enumerate() {
+        let expected = central(|h| value(&shifted(&w, i, h), &b));
+        assert!((found - expected).abs() < TOLERANCE, "weight {i}: {found} {expected}");
+    }
+    for (i, found) in numbers(gradients.of(&bias).unwrap()).into_iter().enumerate() {
+        let expected = central(|h| value(&w, &shifted(&b, i, h)));
+        assert!((found - expected).abs() < TOLERANCE, "bias {i}: {found} {expected}");
+    }
+    // weights are constants of tapes of inputs only, and idle tapes record nothing
+    let tape = Tape::new();
+    let input = tape.input(x.clone());
+    let beside = input.beside(x.clone());
+    let output = loss(&(&input + &beside), &input.weights(&weight), &input.weights(&bias));
+    let both = tape.gradient(&output, &[&input, &beside]);
+    assert_eq!(numbers(both[0].clone()), numbers(both[1].clone()));
+    let idle = Tape::idle().input(x);
+    assert_eq!(format!("{idle:?}"), "Var[3, 2] (constant)");
+}
+
+#[test]
+#[should_panic(expected = "no weights were recorded")]
+fn losses_without_recorded_weights_are_a_mistake() {
+    let tape = Tape::of_weights();
+    let _ = tape.weight_gradients(&Var::constant(matrix(&[1.0], [1, 1])));
 }
 
 #[test]

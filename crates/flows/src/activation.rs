@@ -59,7 +59,7 @@ impl Activation {
             Self::Silu => x.into_silu(),
             Self::Tanh => x.into_tanh(),
             Self::Sin => x.into_sin(),
-            Self::Relu => x.relu(),
+            Self::Relu => x.into_relu(),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Coupling {
     ) -> Result<(Var, Var)> {
         let stay = x.columns(0..self.kept);
         let input = match self.kept + context.dims()[1] {
-            0 => Var::constant(x.value().clone().inner().narrow(1, 0, 1).ones_like()),
+            0 => x.beside(x.value().clone().inner().narrow(1, 0, 1).ones_like()),
             _ => network_input(&stay, context, self.input_scale),
         };
         let parameters = self.network.forward(&input);

@@ -16,7 +16,7 @@ mod transform;
 mod weights;
 
 pub use activation::Activation;
-pub use autodiff::tensor::{DeviceChoice, DeviceError, open_device};
+pub use autodiff::tensor::{DeviceChoice, DeviceError, Tape, Var, open_device};
 pub use bijector::Bijector;
 pub use config::{Base, FlowConfig, Permutation, Structure};
 pub use error::{Error, Result};

@@ -102,18 +102,18 @@ impl Mlp {
 
 impl Linear {
     fn forward(&self, x: &Var) -> Var {
-        x.affine(self.effective_weight(), self.bias.val())
+        x.affine(&self.acting_weight(x), &x.weights(&self.bias))
     }
 
-    /// The weights that act.
-    fn effective_weight(&self) -> Tensor<2> {
+    /// The weights that act on `x`.
+    fn acting_weight(&self, x: &Var) -> Var {
+        let weight = x.weights(&self.weight);
         match &self.mask {
             Some(mask) => {
-                let weight = self.weight.val();
-                let mask = mask.clone().cast(weight.dtype());
-                weight * mask
+                let mask = mask.clone().cast(weight.value().dtype());
+                weight * Var::constant(mask)
             }
-            None => self.weight.val(),
+            None => weight,
         }
     }
 }

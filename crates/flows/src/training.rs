@@ -13,15 +13,16 @@
 mod adam;
 mod average;
 mod checkpoint;
+mod per_weight;
 mod run;
 mod settings;
 
+use autodiff::tensor::{Tape, Var};
 use burn::module::Module;
-use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-pub use adam::Adam;
+pub use adam::{Adam, GradientOf};
 pub use run::{Trained, train};
 pub use settings::{Batches, Schedule, TrainingSettings};
 
@@ -35,11 +36,24 @@ pub trait Objective {
     /// Number of rows.
     fn rows(&self) -> usize;
 
-    /// Mean loss `[1]` over some of the rows; `rng` decides over anything random in it.
+    /// True if derivatives are part of the loss, as scores are. Burn then follows the weights through
+    /// them, which takes longer; other losses are differentiated by the tape.
+    fn contains_derivatives(&self) -> bool {
+        false
+    }
+
+    /// Mean loss `[1, 1]` over some of the rows; `rng` decides over anything random in it. The data
+    /// enter as inputs of `tape`, which records the weights that they meet.
     ///
     /// # Errors
     /// If the loss cannot be evaluated.
-    fn loss(&self, model: &Self::Model, rows: &[usize], rng: &mut ChaCha8Rng) -> Result<Tensor<1>>;
+    fn loss(
+        &self,
+        model: &Self::Model,
+        rows: &[usize],
+        tape: &Tape,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Var>;
 }
 
 /// One evaluation of the losses.

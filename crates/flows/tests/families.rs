@@ -2,7 +2,7 @@
 
 mod support;
 
-use autodiff::tensor::{Tape, Var};
+use autodiff::tensor::{Tape, Var, WeightGradients};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use flows::{Base, Bijector, Error, Flow, FlowConfig, Score, Standardiser, Transform};
@@ -150,6 +150,54 @@ fn every_weight_receives_a_gradient() {
             flow.visit(&mut visitor);
             assert_eq!(visitor.count, 3 * 3 * 2, "{name}");
         }
+    }
+}
+
+/// Compares the gradients of a tape with those of burn.
+struct Compare<'a> {
+    name: &'static str,
+    by_burn: &'a burn::tensor::Gradients,
+    by_tape: &'a WeightGradients,
+    count: usize,
+}
+
+impl ModuleVisitor for Compare<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let expected = param.val().grad(self.by_burn).expect("every tensor has a gradient");
+        let found = self.by_tape.of(param).expect("on the tape, too");
+        assert_eq!(found.dims(), expected.dims());
+        let largest = expected.clone().abs().max().into_scalar::<f32>();
+        let off = (found - expected).abs().max().into_scalar::<f32>();
+        assert!(off <= 1e-5 * (1.0 + largest), "{}: {off} of {largest}", self.name);
+        self.count += 1;
+    }
+}
+
+#[test]
+fn a_tape_finds_the_gradients_that_burn_finds() {
+    let mut cases = families(3, 2);
+    cases.extend(families(2, 0));
+    cases.extend(families(1, 0));
+    for (name, config) in cases {
+        let plain = flow(&config);
+        let (x, context) = (
+            tensor(&wave(30 * config.features, 0.0, 1.5), config.features),
+            match config.context {
+                0 => plain.no_context(30),
+                columns => tensor(&wave(30 * columns, 0.2, 1.0), columns),
+            },
+        );
+        let weight = Var::constant(tensor(&wave(30, 1.0, 2.0), 1));
+        let tracked = plain.clone().train();
+        let constants = (Var::constant(x.clone()), Var::constant(context.clone()));
+        let loss = (tracked.log_density(&constants.0, &constants.1) * &weight).mean();
+        let by_burn = loss.into_value().backward();
+        let tape = Tape::of_weights();
+        let loss = (plain.log_density(&tape.input(x), &tape.input(context)) * &weight).mean();
+        let by_tape = tape.weight_gradients(&loss);
+        let mut compare = Compare { name, by_burn: &by_burn, by_tape: &by_tape, count: 0 };
+        tracked.visit(&mut compare);
+        assert_eq!(compare.count, 3 * 3 * 2, "{name}");
     }
 }
 

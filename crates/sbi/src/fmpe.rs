@@ -35,7 +35,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use autodiff::tensor::Var;
+use autodiff::tensor::{Tape, Var};
 
 use crate::coordinates::Coordinates;
 use crate::error::{Error, Result};
@@ -141,8 +141,9 @@ impl Objective for Matching {
         &self,
         field: &VectorField,
         rows: &[usize],
+        tape: &Tape,
         rng: &mut ChaCha8Rng,
-    ) -> flows::Result<Tensor<1>> {
+    ) -> flows::Result<Var> {
         let (end, y) = (pick(&self.target, rows), pick(&self.context, rows));
         let (count, dim, device) = (rows.len(), end.dims()[1], end.device());
         // one time in each of as many equal parts of the distribution: less noise than at random
@@ -158,7 +159,7 @@ impl Objective for Matching {
         let time = table(&times, 1, &device);
         let remaining = time.clone() * -shrink + 1.0;
         let x = end.clone() * time + noise.clone() * remaining;
-        let velocity = field.velocity(&times, &Var::constant(x), &Var::constant(y)).into_value();
-        Ok((velocity - (end - noise * shrink)).square().mean())
+        let velocity = field.velocity(&times, &tape.input(x), &tape.input(y));
+        Ok((velocity - Var::constant(end - noise * shrink)).square().mean())
     }
 }

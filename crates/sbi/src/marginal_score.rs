@@ -33,7 +33,7 @@
 
 use std::path::Path;
 
-use autodiff::tensor::Var;
+use autodiff::tensor::{Tape, Var};
 use burn::tensor::{Device, Tensor};
 use flows::training::{Objective, TrainingReport, TrainingSettings};
 use flows::{
@@ -198,10 +198,11 @@ impl Objective for Regression {
         &self,
         network: &Mlp,
         rows: &[usize],
+        tape: &Tape,
         _rng: &mut ChaCha8Rng,
-    ) -> flows::Result<Tensor<1>> {
-        let found = network.forward(&Var::constant(pick(&self.inputs, rows))).into_value();
-        Ok((found - pick(&self.scores, rows)).square().mean())
+    ) -> flows::Result<Var> {
+        let found = network.forward(&tape.input(pick(&self.inputs, rows)));
+        Ok((found - Var::constant(pick(&self.scores, rows))).square().mean())
     }
 }
 

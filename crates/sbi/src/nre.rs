@@ -23,7 +23,7 @@
 //! inference", ICML 2020, arXiv:2002.03712, equation 6. B. K. Miller, C. Weniger and P. Forré,
 //! "Contrastive neural ratio estimation", NeurIPS 2022, arXiv:2210.06170, section 2.
 
-use autodiff::tensor::Var;
+use autodiff::tensor::{Tape, Var};
 use burn::tensor::Tensor;
 use flows::training::{Objective, TrainingSettings};
 use flows::{Scaling, Standardiser};
@@ -91,8 +91,8 @@ impl Default for RatioLoss {
 }
 
 impl RatioLoss {
-    /// The loss `[1]` of log ratios `[rows, 1 + others]`, the right parameters in the first column.
-    fn of(self, f: &Var) -> Tensor<1> {
+    /// The loss `[1, 1]` of log ratios `[rows, 1 + others]`, the right parameters in the first column.
+    fn of(self, f: &Var) -> Var {
         let [_, columns] = f.dims();
         let right = f.columns(0..1);
         let loss = match self {
@@ -107,7 +107,7 @@ impl RatioLoss {
                 (absent + present * odds as f32) * (1.0 / (1.0 + odds)) as f32
             }
         };
-        loss.into_value().mean()
+        loss.mean()
     }
 }
 
@@ -132,8 +132,9 @@ impl Objective for Contrast {
         &self,
         ratio: &Ratio,
         rows: &[usize],
+        tape: &Tape,
         rng: &mut ChaCha8Rng,
-    ) -> flows::Result<Tensor<1>> {
+    ) -> flows::Result<Var> {
         let (all, columns) = (self.rows(), 1 + self.others);
         // the others lie at the same distances from each row
         let distances = index::sample(rng, all - 1, self.others).into_vec();
@@ -142,8 +143,8 @@ impl Objective for Contrast {
             std::iter::once(*row).chain(others).collect::<Vec<_>>()
         };
         let chosen: Vec<usize> = rows.iter().flat_map(of_row).collect();
-        let u = Var::constant(pick(&self.u, &chosen));
-        let y = Var::constant(pick(&self.y, rows)).repeat_rows(columns);
+        let u = tape.input(pick(&self.u, &chosen));
+        let y = tape.input(pick(&self.y, rows)).repeat_rows(columns);
         let f = ratio.log_ratio(&u, &y).reshape([rows.len(), columns]);
         Ok(self.loss.of(&f))
     }
@@ -224,7 +225,7 @@ mod tests {
     fn loss(loss: RatioLoss, f: &[f32], columns: usize) -> f64 {
         let data = TensorData::new(f.to_vec(), [f.len() / columns, columns]);
         let f = Var::constant(Tensor::from_data(data, &Device::flex()));
-        f64::from(loss.of(&f).into_scalar::<f32>())
+        f64::from(loss.of(&f).into_value().into_scalar::<f32>())
     }
 
     #[test]

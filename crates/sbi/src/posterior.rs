@@ -2,10 +2,10 @@
 
 mod convergence;
 mod direct;
+mod lockstep;
 mod maximum;
 mod mcmc;
 mod moments;
-mod rendezvous;
 mod settings;
 mod tempering;
 

@@ -16,6 +16,7 @@
 //! likelihood-free inference", PNAS 117 (2020) 5242, arXiv:1805.12244. J. Zeghal et al., "Neural
 //! posterior estimation with differentiable simulators", 2022, arXiv:2207.05636, equation 10.
 
+use autodiff::tensor::{Tape, Var};
 use burn::tensor::{Device, Tensor};
 use flows::training::Objective;
 use flows::{Flow, Score};
@@ -70,15 +71,25 @@ impl Objective for FlowObjective {
         self.target.dims()[0]
     }
 
-    fn loss(&self, flow: &Flow, rows: &[usize], _rng: &mut ChaCha8Rng) -> flows::Result<Tensor<1>> {
+    fn contains_derivatives(&self) -> bool {
+        self.scores.is_some()
+    }
+
+    fn loss(
+        &self,
+        flow: &Flow,
+        rows: &[usize],
+        tape: &Tape,
+        _rng: &mut ChaCha8Rng,
+    ) -> flows::Result<Var> {
         let (target, context) = (pick(&self.target, rows), pick(&self.context, rows));
         let Some(table) = &self.scores else {
-            return Ok(flow.log_prob(target, context).mean().neg());
+            return Ok(-flow.log_density(&tape.input(target), &tape.input(context)).mean());
         };
         let (log_prob, score) = flow.log_prob_and_score(target, context, table.of);
         let difference = (score - pick(&table.scores, rows)) * pick(&table.factors, rows);
         let penalty = difference.square().sum() * (table.weight / rows.len() as f64);
-        Ok(penalty - log_prob.mean())
+        Ok(Var::constant((penalty - log_prob.mean()).reshape([1, 1])))
     }
 }
 
@@ -205,7 +216,9 @@ mod tests {
             let all: Vec<usize> = (0..rows).collect();
             let mut unused = ChaCha8Rng::seed_from_u64(0);
             let trained = flow.clone().train();
-            let gradients = objective.loss(&trained, &all, &mut unused).unwrap().backward();
+            let idle = Tape::idle();
+            let loss = objective.loss(&trained, &all, &idle, &mut unused).unwrap();
+            let gradients = loss.into_value().backward();
             let mut found = Collect { gradients: &gradients, flat: Vec::new() };
             trained.visit(&mut found);
             assert_eq!(found.flat.len(), count);
@@ -217,8 +230,8 @@ mod tests {
                 let direction: Vec<f64> = direction.iter().map(|d| d / length).collect();
                 let mut loss = |by: f64| {
                     let flow = moved(&flow, &weights, &direction, by);
-                    let loss = objective.loss(&flow, &all, &mut unused).unwrap();
-                    f64::from(loss.into_scalar::<f32>())
+                    let loss = objective.loss(&flow, &all, &idle, &mut unused).unwrap();
+                    f64::from(loss.into_value().into_scalar::<f32>())
                 };
                 let mut slope = |h: f64| (loss(h) - loss(-h)) / (2.0 * h);
                 let expected = (4.0 * slope(5e-3) - slope(1e-2)) / 3.0;

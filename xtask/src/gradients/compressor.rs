@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use autodiff::tensor::Var;
+use autodiff::tensor::{Tape, Var};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use flows::training::{CurvePoint, Objective, train};
@@ -91,11 +91,12 @@ impl Objective for VmimObjective {
         &self,
         model: &Vmim,
         rows: &[usize],
+        tape: &Tape,
         _rng: &mut ChaCha8Rng,
-    ) -> flows::Result<Tensor<1>> {
-        let summaries = model.network.forward(&Var::constant(pick(&self.x, rows)));
-        let theta = Var::constant(pick(&self.theta, rows));
-        Ok(model.flow.log_density(&theta, &summaries).into_value().mean().neg())
+    ) -> flows::Result<Var> {
+        let summaries = model.network.forward(&tape.input(pick(&self.x, rows)));
+        let theta = tape.input(pick(&self.theta, rows));
+        Ok(-model.flow.log_density(&theta, &summaries).mean())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use autodiff::tensor::{Tape, Var};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use flows::training::{Objective, TrainingProgress};
 use flows::{Flow, Score};
@@ -40,16 +41,26 @@ impl Objective for DensityObjective {
         self.draws.dims()[0]
     }
 
-    fn loss(&self, flow: &Flow, rows: &[usize], _rng: &mut ChaCha8Rng) -> flows::Result<Tensor<1>> {
+    fn contains_derivatives(&self) -> bool {
+        self.weight != 0.0
+    }
+
+    fn loss(
+        &self,
+        flow: &Flow,
+        rows: &[usize],
+        tape: &Tape,
+        _rng: &mut ChaCha8Rng,
+    ) -> flows::Result<Var> {
         let draws = pick(&self.draws, rows);
         let context = Tensor::zeros([rows.len(), 0], &self.draws.device());
         if self.weight == 0.0 {
-            return Ok(flow.log_prob(draws, context).mean().neg());
+            return Ok(-flow.log_density(&tape.input(draws), &Var::constant(context)).mean());
         }
         let (log_prob, score) = flow.log_prob_and_score(draws, context, Score::Target);
         let difference = score - pick(&self.scores, rows);
         let penalty = difference.square().sum() * (self.weight / rows.len() as f64);
-        Ok(penalty - log_prob.mean())
+        Ok(Var::constant((penalty - log_prob.mean()).reshape([1, 1])))
     }
 }
 

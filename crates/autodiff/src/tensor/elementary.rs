@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Tensor, activation};
 
 use super::Var;
-use super::host::{Exp, Pointwise, Sigmoid, Silu, Sin, Tanh, evaluate, replace};
+use super::host::{Exp, Pointwise, Relu, Sigmoid, Silu, Sin, Tanh, evaluate, replace};
 
 impl Var {
     /// Applies a function of each entry, given its values and its first derivatives. The
@@ -64,6 +64,12 @@ impl Var {
     #[must_use]
     pub fn into_sin(self) -> Self {
         self.into_pointwise::<Sin>(Self::sin)
+    }
+
+    /// [`Var::relu`] of a variable that is not needed any more, in its memory where possible.
+    #[must_use]
+    pub fn into_relu(self) -> Self {
+        self.into_pointwise::<Relu>(Self::relu)
     }
 
     /// A function and its derivative, as [`Var::pointwise`].
@@ -203,6 +209,9 @@ impl Var {
     /// `max(x, 0)`; its derivative at 0 is 0.
     #[must_use]
     pub fn relu(&self) -> Self {
+        if let Some(found) = self.pointwise::<Relu>() {
+            return found;
+        }
         let x = self.value().clone();
         let inactive = x.clone().inner().lower_equal_elem(0.0);
         self.unary(activation::relu(x), move |adjoint| adjoint.mask_fill(inactive.clone(), 0.0))

@@ -1,7 +1,5 @@
 //! Matrix products and sums.
 
-use burn::tensor::Tensor;
-
 use super::Var;
 
 impl Var {
@@ -19,11 +17,19 @@ impl Var {
         )
     }
 
-    /// `x W + b` with weights `[inner, columns]` and bias `[1, columns]`, both constants of the tape.
+    /// `x W + b` with weights `[inner, columns]` and bias `[1, columns]`.
     #[must_use]
-    pub fn affine(&self, weight: Tensor<2>, bias: Tensor<2>) -> Self {
-        let value = self.value().clone().matmul(weight.clone()) + bias;
-        self.unary(value, move |adjoint| adjoint.matmul(weight.clone().transpose()))
+    pub fn affine(&self, weight: &Self, bias: &Self) -> Self {
+        let (x, w) = (self.value().clone(), weight.value().clone());
+        let value = x.clone().matmul(w.clone()) + bias.value().clone();
+        Self::joined(
+            value,
+            vec![
+                (self.node(), Box::new(move |adjoint| adjoint.matmul(w.clone().transpose()))),
+                (weight.node(), Box::new(move |adjoint| x.clone().transpose().matmul(adjoint))),
+                (bias.node(), Box::new(|adjoint| adjoint.sum_dim(0))),
+            ],
+        )
     }
 
     /// Sum along an axis (0: rows, 1: columns), kept with length one.
@@ -34,6 +40,16 @@ impl Var {
     pub fn sum(&self, axis: usize) -> Self {
         let dims = self.dims();
         self.unary(self.value().clone().sum_dim(axis), move |adjoint| adjoint.expand(dims))
+    }
+
+    /// The mean of all entries, `[1, 1]`.
+    #[must_use]
+    pub fn mean(&self) -> Self {
+        let dims = self.dims();
+        let share = 1.0 / (dims[0] * dims[1]) as f64;
+        self.unary(self.value().clone().mean().reshape([1, 1]), move |adjoint| {
+            (adjoint * share).expand(dims)
+        })
     }
 
     /// Running sums of each row: `y_j = sum_{i <= j} x_i`.

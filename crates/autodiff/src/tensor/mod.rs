@@ -7,6 +7,9 @@
 //! gives the gradient of that loss, second derivatives included. Variables without a tape
 //! ([`Var::constant`]) cost nothing: the same code serves plain evaluation.
 //!
+//! A tape [of weights](Tape::of_weights) also differentiates a loss with respect to the weights of
+//! networks, without burn's own graph: for losses without derivatives in them, the fast way to train.
+//!
 //! Burn itself differentiates once only. Of the ways to differentiate twice, reverse over reverse
 //! costs a small multiple of one evaluation whatever the number of inputs.
 
@@ -24,4 +27,4 @@ mod tape;
 pub use adam::{AdamMoments, AdamStep};
 pub use device::{DeviceChoice, DeviceError, open_device};
 pub use implicit::{RootError, RootSettings, implicit_root};
-pub use tape::{Tape, Var};
+pub use tape::{Tape, Var, WeightGradients};

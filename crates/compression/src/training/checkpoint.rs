@@ -103,7 +103,7 @@ impl State {
     /// # Errors
     /// If the device fails or the file cannot be written.
     pub fn write(&self, path: &Path, identity: &Identity) -> Result<()> {
-        let (means, squares) = self.adam.stored()?;
+        let (means, squares) = self.adam.stored(&self.model)?;
         let parts = [
             ("model", named_weights(&self.model.valid())?),
             ("best", named_weights(&self.best)?),
@@ -149,10 +149,12 @@ impl State {
             });
             own.collect()
         };
+        let model = load_weights(fresh()?, &part("model"))?.train();
+        let (means, squares, steps) = (part("mean"), part("square"), header.progress.step);
         Ok(Self {
-            model: load_weights(fresh()?, &part("model"))?.train(),
+            adam: Adam::resume(&model, means, squares, steps, device)?,
+            model,
             best: load_weights(fresh()?, &part("best"))?,
-            adam: Adam::resume(part("mean"), part("square"), header.progress.step, device),
             progress: header.progress,
         })
     }

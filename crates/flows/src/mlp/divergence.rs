@@ -18,30 +18,29 @@ impl Mlp {
     #[must_use]
     pub fn forward_and_divergence(&self, x: &Var) -> (Var, Var) {
         let (last, hidden) = self.layers.split_last().expect("a network has a last layer");
-        let last_weight = last.effective_weight();
+        let last_weight = last.acting_weight(x);
         let outputs = last_weight.dims()[1];
         let Some((first, between)) = hidden.split_first() else {
             let diagonal = (0..outputs)
-                .map(|k| last_weight.clone().narrow(0, k, 1).narrow(1, k, 1))
+                .map(|k| last_weight.columns(k..k + 1).transpose().columns(k..k + 1))
                 .reduce(|sum, entry| sum + entry)
                 .expect("a network has outputs");
-            let rows = x.dims()[0];
-            return (last.forward(x), Var::constant(diagonal.repeat_dim(0, rows)));
+            return (last.forward(x), diagonal.repeat_rows(x.dims()[0]));
         };
         let (mut value, slope) = self.activation.apply_with_slope(&first.forward(x));
-        let weight = first.effective_weight();
+        let weight = first.acting_weight(x).transpose();
         let mut tangents: Vec<Var> =
-            (0..outputs).map(|k| &slope * Var::constant(weight.clone().narrow(0, k, 1))).collect();
+            (0..outputs).map(|k| &slope * weight.columns(k..k + 1).transpose()).collect();
         for layer in between {
             let (next, slope) = self.activation.apply_with_slope(&layer.forward(&value));
             value = next;
-            let weight = Var::constant(layer.effective_weight());
+            let weight = layer.acting_weight(x);
             tangents = tangents.iter().map(|tangent| tangent.matmul(&weight) * &slope).collect();
         }
         let trace = tangents
             .iter()
             .enumerate()
-            .map(|(k, tangent)| tangent.matmul(&Var::constant(last_weight.clone().narrow(1, k, 1))))
+            .map(|(k, tangent)| tangent.matmul(&last_weight.columns(k..k + 1)))
             .reduce(|sum, part| sum + part)
             .expect("a network has outputs");
         (last.forward(&value), trace)

@@ -1,43 +1,64 @@
 //! Adam, with the norm of the whole gradient limited.
 
-use std::collections::BTreeMap;
-
-use autodiff::tensor::{AdamMoments, AdamStep};
+use autodiff::tensor::{AdamStep, WeightGradients};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 
+use super::per_weight::PerWeight;
 use crate::error::Result;
 use crate::weights::Weight;
 
-/// The optimiser Adam with the moments of the gradient of each tensor of weights, by its path.
+/// The gradient of a loss, by the weights of a module.
+pub trait GradientOf {
+    /// The derivative with respect to these weights; `None` if they are not trained.
+    fn of<const D: usize>(&self, weights: &Param<Tensor<D>>) -> Option<Tensor<D>>;
+}
+
+/// As burn's `backward` finds it, of weights that it tracks.
+impl GradientOf for Gradients {
+    fn of<const D: usize>(&self, weights: &Param<Tensor<D>>) -> Option<Tensor<D>> {
+        let weights = weights.val();
+        if weights.is_autodiff() { weights.grad(self) } else { None }
+    }
+}
+
+/// As a tape of weights finds it.
+impl GradientOf for WeightGradients {
+    fn of<const D: usize>(&self, weights: &Param<Tensor<D>>) -> Option<Tensor<D>> {
+        Self::of(self, weights)
+    }
+}
+
+/// The optimiser Adam with the moments of the gradient of each tensor of weights.
 #[derive(Clone, Debug, Default)]
 pub struct Adam {
-    moments: BTreeMap<String, AdamMoments>,
+    means: PerWeight,
+    squares: PerWeight,
     steps: usize,
 }
 
 impl Adam {
-    /// From the stored means and mean squares of gradients, in any order, after some steps.
-    #[must_use]
-    pub fn resume(means: Vec<Weight>, squares: Vec<Weight>, steps: usize, device: &Device) -> Self {
-        let mut squares: BTreeMap<String, Weight> =
-            squares.into_iter().map(|square| (square.name.clone(), square)).collect();
-        let moments = means.into_iter().filter_map(|mean| {
-            let square = squares.remove(&mean.name)?;
-            Some((mean.name.clone(), (mean.into_tensor(device), square.into_tensor(device))))
-        });
-        Self { moments: moments.collect(), steps }
+    /// From the stored means and mean squares of the gradients of a model, after some steps.
+    ///
+    /// # Errors
+    /// If they are not of the weights of such a model.
+    pub fn resume(
+        model: &impl Module,
+        means: Vec<Weight>,
+        squares: Vec<Weight>,
+        steps: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        let read = |stored| PerWeight::read(model, stored, device);
+        Ok(Self { means: read(means)?, squares: read(squares)?, steps })
     }
 
-    /// Means and mean squares of the gradients, flat, to be stored.
+    /// Means and mean squares of the gradients of a model, flat, to be stored.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn stored(&self) -> Result<(Vec<Weight>, Vec<Weight>)> {
-        let pairs = self.moments.iter().map(|(name, (mean, square))| {
-            Ok((Weight::of(name, mean.clone())?, Weight::of(name, square.clone())?))
-        });
-        Ok(pairs.collect::<Result<Vec<_>>>()?.into_iter().unzip())
+    pub fn stored(&self, model: &impl Module) -> Result<(Vec<Weight>, Vec<Weight>)> {
+        Ok((self.means.stored(model)?, self.squares.stored(model)?))
     }
 
     /// The model after one step down the gradient, whose norm over all weights is limited to
@@ -46,7 +67,7 @@ impl Adam {
     pub fn step<M: Module>(
         &mut self,
         model: M,
-        gradients: &Gradients,
+        gradients: &impl GradientOf,
         learning_rate: f64,
         clip_norm: Option<f64>,
     ) -> Option<M> {
@@ -61,23 +82,18 @@ impl Adam {
             clip_norm.map_or(1.0, |largest| (largest / norm.max(f64::MIN_POSITIVE)).min(1.0));
         let step =
             AdamStep { gradient_scale: scale as f32, ..AdamStep::new(learning_rate, self.steps) };
-        let mut update = Update { moments: &mut self.moments, gradients, step, path: Vec::new() };
-        Some(model.map(&mut update))
+        Some(model.map(&mut Update { adam: self, gradients, step }))
     }
 }
 
-struct SquaredNorm<'a> {
-    gradients: &'a Gradients,
+struct SquaredNorm<'a, G> {
+    gradients: &'a G,
     sum: Option<Tensor<1>>,
 }
 
-impl ModuleVisitor for SquaredNorm<'_> {
+impl<G: GradientOf> ModuleVisitor for SquaredNorm<'_, G> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        if !tensor.is_autodiff() {
-            return;
-        }
-        if let Some(gradient) = tensor.grad(self.gradients) {
+        if let Some(gradient) = self.gradients.of(param) {
             let own = gradient.square().sum();
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + own,
@@ -87,36 +103,23 @@ impl ModuleVisitor for SquaredNorm<'_> {
     }
 }
 
-struct Update<'a> {
-    moments: &'a mut BTreeMap<String, AdamMoments>,
-    gradients: &'a Gradients,
+struct Update<'a, G> {
+    adam: &'a mut Adam,
+    gradients: &'a G,
     step: AdamStep,
-    path: Vec<String>,
 }
 
-impl ModuleMapper for Update<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
+impl<G: GradientOf> ModuleMapper for Update<'_, G> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let tensor = param.val();
-        if !tensor.is_autodiff() {
-            return param;
-        }
-        let Some(gradient) = tensor.grad(self.gradients) else { return param };
-        drop(tensor);
-        let path = self.path.join(".");
-        let moments = self.moments.remove(&path);
+        let Some(gradient) = self.gradients.of(&param) else { return param };
+        let id = param.id;
+        let moments = self.adam.means.take(id).zip(self.adam.squares.take(id));
         param.map(|weights| {
-            let tracked = weights.is_require_grad();
-            let (weights, moments) = self.step.apply(weights, gradient, moments);
-            self.moments.insert(path, moments);
-            weights.autodiff().set_require_grad(tracked)
+            let (by_burn, tracked) = (weights.is_autodiff(), weights.is_require_grad());
+            let (weights, (mean, square)) = self.step.apply(weights, gradient, moments);
+            self.adam.means.put(id, mean);
+            self.adam.squares.put(id, square);
+            if by_burn { weights.autodiff().set_require_grad(tracked) } else { weights }
         })
     }
 }

@@ -1,96 +1,75 @@
 //! Means of the weights over the last steps.
 
-use std::collections::BTreeMap;
-
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::per_weight::PerWeight;
 use crate::error::Result;
 use crate::weights::Weight;
 
-/// The exponentially weighted mean of each tensor of weights, flat, by its path.
+/// The exponentially weighted mean of each tensor of weights.
 #[derive(Clone, Debug, Default)]
 pub struct Average {
-    means: BTreeMap<String, Tensor<1>>,
+    means: PerWeight,
 }
 
 impl Average {
-    /// From stored means.
-    pub fn resume(means: Vec<Weight>, device: &Device) -> Self {
-        let means = means.into_iter().map(|mean| (mean.name.clone(), mean.into_tensor(device)));
-        Self { means: means.collect() }
+    /// From stored means of the weights of a model.
+    ///
+    /// # Errors
+    /// If they are not of such a model.
+    pub fn resume(model: &impl Module, means: Vec<Weight>, device: &Device) -> Result<Self> {
+        Ok(Self { means: PerWeight::read(model, means, device)? })
     }
 
-    /// The means, to be stored.
+    /// The means, flat, to be stored.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn stored(&self) -> Result<Vec<Weight>> {
-        self.means.iter().map(|(name, mean)| Weight::of(name, mean.clone())).collect()
+    pub fn stored(&self, model: &impl Module) -> Result<Vec<Weight>> {
+        self.means.stored(model)
     }
 
     /// Adds the weights of `model` after `step` steps to the means over the last `horizon` or, in the
     /// beginning, fewer.
     pub fn add(&mut self, model: &impl Module, step: usize, horizon: usize) {
         let share = (10.0 / (9.0 + step as f64)).max(1.0 / horizon as f64).min(1.0);
-        model.visit(&mut Add { means: &mut self.means, share, path: Vec::new() });
+        model.visit(&mut Add { means: &mut self.means, share });
     }
 
     /// The model with the means for weights; itself where there are none.
     #[must_use]
     pub fn of<M: Module>(&self, model: M) -> M {
-        model.map(&mut Replace { means: &self.means, path: Vec::new() })
+        model.map(&mut Replace { means: &self.means })
     }
 }
 
 struct Add<'a> {
-    means: &'a mut BTreeMap<String, Tensor<1>>,
+    means: &'a mut PerWeight,
     /// Of the newest weights in the means.
     share: f64,
-    path: Vec<String>,
 }
 
 impl ModuleVisitor for Add<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        if !tensor.is_autodiff() {
-            return;
-        }
-        let count = tensor.dims().iter().product::<usize>();
-        let weights = tensor.inner().reshape([count]);
-        let path = self.path.join(".");
-        let mean = match self.means.remove(&path) {
-            Some(mean) => mean.clone() + (weights - mean) * self.share,
+        let weights = param.val().inner();
+        let count = weights.dims().iter().product::<usize>();
+        let weights = weights.reshape([count]);
+        let mean = match self.means.take(param.id) {
+            Some(mean) => mean * (1.0 - self.share) + weights * self.share,
             None => weights,
         };
-        self.means.insert(path, mean);
+        self.means.put(param.id, mean);
     }
 }
 
 struct Replace<'a> {
-    means: &'a BTreeMap<String, Tensor<1>>,
-    path: Vec<String>,
+    means: &'a PerWeight,
 }
 
 impl ModuleMapper for Replace<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(mean) = self.means.get(&self.path.join(".")) else { return param };
+        let Some(mean) = self.means.get(param.id) else { return param };
         let mean = mean.clone();
         param.map(|weights| mean.reshape(weights.dims()))
     }
@@ -103,7 +82,7 @@ mod tests {
 
     use super::*;
     use crate::mlp::{Mlp, MlpConfig};
-    use crate::weights::named_weights;
+    use crate::weights::{load_weights, named_weights};
 
     fn model(seed: u64) -> Mlp {
         let config =
@@ -117,7 +96,10 @@ mod tests {
 
     #[test]
     fn means_follow_the_weights_within_the_horizon() {
-        let models = [1, 2, 3].map(model);
+        let first = model(1);
+        let like_first =
+            |seed| load_weights(first.clone(), &named_weights(&model(seed)).unwrap()).unwrap();
+        let models = [first.clone(), like_first(2), like_first(3)];
         let values = models.each_ref().map(numbers);
         let mut average = Average::default();
         assert_eq!(numbers(&average.of(models[0].valid())), values[0]);
@@ -132,11 +114,17 @@ mod tests {
             let expected = 0.75 * (first * (1.0 - share) + second * share) + 0.25 * third;
             assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
         }
-        let device = Device::flex();
-        let resumed = Average::resume(average.stored().unwrap(), &device);
-        assert_eq!(
-            numbers(&resumed.of(models[0].valid())),
-            numbers(&average.of(models[1].valid()))
-        );
+        let (device, stored) = (Device::flex(), average.stored(&first).unwrap());
+        let other = model(4);
+        let resumed = Average::resume(&other, stored.clone(), &device).unwrap();
+        assert_eq!(numbers(&resumed.of(other.valid())), numbers(&average.of(first.valid())));
+        for wrong in [
+            Weight { name: "elsewhere".into(), ..stored[0].clone() },
+            Weight { values: vec![1.0; 2], shape: vec![2], ..stored[0].clone() },
+        ] {
+            let name = wrong.name.clone();
+            let error = Average::resume(&other, vec![wrong], &device).unwrap_err();
+            assert!(error.to_string().contains(&name), "{error}");
+        }
     }
 }

@@ -92,7 +92,7 @@ struct Header {
 pub struct Training<M> {
     /// Its progress.
     pub state: CheckpointState,
-    /// The weights that are being trained.
+    /// The weights that are being trained; read and new without differentiation.
     pub model: M,
     /// The best weights so far, without differentiation.
     pub best: M,
@@ -108,7 +108,7 @@ impl<M: Module> Training<M> {
         Self {
             state: CheckpointState::default(),
             best: model.valid(),
-            model: model.train(),
+            model: model.valid(),
             adam: Adam::default(),
             average: Average::default(),
         }
@@ -124,13 +124,13 @@ impl<M: Module> Training<M> {
     /// # Errors
     /// If the device fails or the file cannot be written.
     pub fn write(&self, path: &Path, settings: &TrainingSettings, rows: usize) -> Result<()> {
-        let (means, squares) = self.adam.stored()?;
+        let (means, squares) = self.adam.stored(&self.model)?;
         let parts = [
             ("model", named_weights(&self.model)?),
             ("best", named_weights(&self.best)?),
             ("mean", means),
             ("square", squares),
-            ("average", self.average.stored()?),
+            ("average", self.average.stored(&self.model)?),
         ];
         let weights = parts.into_iter().flat_map(|(prefix, part)| {
             let named = move |weight: Weight| Weight {
@@ -161,11 +161,12 @@ impl<M: Module> Training<M> {
             part.collect()
         };
         let (like, device) = (like.valid(), device_of(&like));
+        let (means, squares, steps) = (part("mean"), part("square"), header.state.step);
         Ok(Self {
-            model: load_weights(like.clone(), &part("model"))?.train(),
+            adam: Adam::resume(&like, means, squares, steps, &device)?,
+            average: Average::resume(&like, part("average"), &device)?,
+            model: load_weights(like.clone(), &part("model"))?,
             best: load_weights(like, &part("best"))?,
-            adam: Adam::resume(part("mean"), part("square"), header.state.step, &device),
-            average: Average::resume(part("average"), &device),
             state: header.state,
         })
     }

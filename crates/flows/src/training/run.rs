@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use autodiff::tensor::{Tape, Var};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,8 +16,8 @@ use super::settings::{Batches, Schedule, TrainingSettings};
 use super::{CurvePoint, Objective, TrainingEnd, TrainingProgress, TrainingReport};
 use crate::error::{Error, Result};
 
-/// Rows of the validation set evaluated at a time.
-const VALIDATION_BATCH: usize = 4096;
+/// Rows of the validation set evaluated at a time; so few stay in a processor's cache.
+const VALIDATION_BATCH: usize = 512;
 /// Least time between checkpoints.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -68,10 +69,14 @@ pub fn train<O: Objective>(
     let epoch_steps = training.len() / batch;
     let every = settings.evaluate_every.unwrap_or(epoch_steps);
 
+    let by_burn = objective.contains_derivatives();
     let mut now = match checkpoint.filter(|path| path.exists()) {
         Some(path) => Training::read(path, settings, rows, model)?,
         None => Training::new(model),
     };
+    if by_burn {
+        now.model = now.model.train();
+    }
     let mut saved = Instant::now();
     let store = |now: &Training<O::Model>| match checkpoint {
         Some(path) => now.write(path, settings, rows),
@@ -104,13 +109,19 @@ pub fn train<O: Objective>(
         };
         let rate = settings.learning_rate_at(step, now.state.plateaus.len());
         let failed = |what, value| Error::Training { what, value, step, learning_rate: rate };
-        let loss = objective.loss(&now.model, &chosen, &mut random)?;
-        let value = scalar(loss.clone().inner())?;
+        let tape = if by_burn { Tape::idle() } else { Tape::of_weights() };
+        let loss = objective.loss(&now.model, &chosen, &tape, &mut random)?;
+        let value = number(&loss)?;
         if !value.is_finite() {
             return Err(failed("loss", value));
         }
-        let gradients = loss.backward();
-        let model = now.adam.step(now.model, &gradients, rate, settings.clip_norm);
+        let model = if by_burn {
+            let gradients = loss.into_value().backward();
+            now.adam.step(now.model, &gradients, rate, settings.clip_norm)
+        } else {
+            let gradients = tape.weight_gradients(&loss);
+            now.adam.step(now.model, &gradients, rate, settings.clip_norm)
+        };
         now.model = model.ok_or_else(|| failed("gradient", f64::NAN))?;
         now.state.step += 1;
         if let Schedule::Averaged { steps } = settings.schedule {
@@ -175,13 +186,14 @@ fn validate<O: Objective>(
     let mut random = rng(seed, 3, 0);
     let mut sum = 0.0;
     for part in rows.chunks(VALIDATION_BATCH) {
-        sum += scalar(objective.loss(model, part, &mut random)?)? * part.len() as f64;
+        let loss = objective.loss(model, part, &Tape::idle(), &mut random)?;
+        sum += number(&loss)? * part.len() as f64;
     }
     Ok(Some(sum / rows.len() as f64))
 }
 
-fn scalar(tensor: Tensor<1>) -> Result<f64> {
-    let value = tensor.try_into_scalar::<f32>();
+fn number(loss: &Var) -> Result<f64> {
+    let value = loss.value().clone().inner().try_into_scalar::<f32>();
     value.map(f64::from).map_err(|error| Error::Device { reason: format!("{error:?}") })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A population led from the prior to the posterior gives the chains their starting points, spread
 //! over all modes, and their metric. The chains then move by the no-U-turn sampler in the prior's
-//! normal coordinates, each in its own thread; what they ask of the networks is answered in batches
+//! normal coordinates, in step with each other; what they ask of the networks is answered in batches
 //! of all chains.
 //!
 //! # References
@@ -11,40 +11,36 @@
 //! and localization: an improved R-hat", Bayesian Analysis 16 (2021) 667, arXiv:1903.08008. For the
 //! starting points see [`super::tempering`].
 
-use std::ops::ControlFlow;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::Builder;
+use std::cell::Cell;
+use std::rc::Rc;
 
-use hmc::{
-    Chain, ChainRun, Kernel, Metric, MetricSettings, Record, RunSettings, Settings, run_chains,
-};
+use hmc::{Chain, Kernel, Metric, MetricSettings, Phase, Record, Settings};
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::convergence::judge;
-use super::rendezvous::{Refusal, Seat, rendezvous};
+use super::lockstep::{Seat, lockstep};
 use super::settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
 use super::tempering::{Population, Sizes, population};
 use super::{Draws, Posterior, Sampling};
 use crate::error::{Error, Result};
 
-/// Stack of a chain's thread, in bytes; a transition needs a few thousand.
-const STACK: usize = 1 << 18;
 /// Most coordinates with a full covariance as metric.
 const DENSE: usize = 64;
 /// Least transitions after warmup by which a chain can be judged.
 const JUDGED: usize = 10;
 
 /// What a chain does, the same for all but its start.
+#[derive(Clone)]
 struct Plan {
     chain: Settings,
-    run: RunSettings,
+    /// Transitions of a chain, those of the warmup included.
+    transitions: usize,
     metric: Metric,
     seed: u64,
     /// Transitions made by all chains.
-    made: AtomicUsize,
+    made: Rc<Cell<usize>>,
 }
 
 /// What a chain leaves.
@@ -118,34 +114,30 @@ impl Plan {
                 metric: MetricSettings { dense: 0, adapted: Some(0) },
                 ..Settings::default()
             },
-            run: RunSettings {
-                draws: (per_chain * settings.thinning).max(JUDGED),
-                ..RunSettings::default()
-            },
+            transitions: settings.warmup + (per_chain * settings.thinning).max(JUDGED),
             metric: metric.clone().with_leading_covariance(dense).unwrap_or(metric),
             seed,
-            made: AtomicUsize::new(0),
+            made: Rc::default(),
         }
     }
 
-    /// The life of one chain, whose seat is left at its end.
-    fn chain(&self, index: usize, seat: Seat, start: Vec<f64>) -> Outcome {
-        let text = |error: hmc::Error<Refusal>| error.to_string();
-        let (metric, settings) = (self.metric.clone(), self.chain.clone());
-        let chain = Chain::with_metric(seat, start, metric, settings, self.seed, index as u64);
-        let mut run = ChainRun::new(chain.map_err(text)?);
-        let observer = |event: hmc::Event<'_>| {
-            if let hmc::Event::Progress(_) = event {
-                self.made.fetch_add(1, Ordering::Relaxed);
+    /// The life of one chain.
+    fn chain(self, index: usize, seat: Seat<'_>, start: Vec<f64>) -> Outcome {
+        let chain =
+            Chain::with_metric(seat, start, self.metric, self.chain, self.seed, index as u64);
+        let mut chain = chain.map_err(|error| error.to_string())?;
+        let mut record = Record::default();
+        for _ in 0..self.transitions {
+            let draw = chain.advance().map_err(|error| error.to_string())?;
+            record.draws.push(draw);
+            if draw.phase == Phase::Sampling {
+                record.values.push(chain.state().position().to_vec());
             }
-            ControlFlow::Continue(())
-        };
-        let recorder = |_: &mut Seat, u: &[f64]| u.to_vec();
-        run_chains(std::slice::from_mut(&mut run), &self.run, &recorder, &observer)
-            .map_err(|error| text(error.source))?;
-        let state = run.chain.state();
+            self.made.set(self.made.get() + 1);
+        }
+        let state = chain.state();
         let (gradients, divergences) = (state.gradients().total(), state.divergences());
-        Ok(Finished { record: run.record, gradients, divergences })
+        Ok(Finished { record, gradients, divergences })
     }
 }
 
@@ -157,11 +149,10 @@ fn run(
     max_batches: u64,
     observer: &mut SampleObserver<'_>,
 ) -> Result<(Vec<Outcome>, u64)> {
-    let (server, seats) = rendezvous(starts.len(), posterior.estimator.prior.dim());
-    let total = starts.len() * (plan.chain.warmup + plan.run.draws);
+    let total = starts.len() * plan.transitions;
     let mut batches = 0;
     let evaluate = |u: &[f64]| {
-        let done = plan.made.load(Ordering::Relaxed);
+        let done = plan.made.get();
         if batches >= max_batches {
             return Err(Error::Budget { batches, done, total });
         }
@@ -172,25 +163,11 @@ fn run(
         batches += 1;
         posterior.log_density_and_gradient(u)
     };
-    let outcomes = std::thread::scope(|scope| {
-        let threads: Vec<_> = seats
-            .into_iter()
-            .zip(starts)
-            .enumerate()
-            .map(|(index, (seat, start))| {
-                let life = move || plan.chain(index, seat, start);
-                Builder::new().stack_size(STACK).spawn_scoped(scope, life)
-            })
-            .collect();
-        server.serve(evaluate)?;
-        threads
-            .into_iter()
-            .map(|thread| match thread {
-                Ok(thread) => Ok(thread.join().unwrap_or_else(|bug| resume_unwind(bug))),
-                Err(error) => Err(Error::Chain(format!("a thread cannot be started: {error}"))),
-            })
-            .collect::<Result<Vec<_>>>()
-    })?;
+    let lives = starts.into_iter().enumerate().map(|(index, start)| {
+        let plan = plan.clone();
+        move |seat: Seat<'_>| plan.chain(index, seat, start)
+    });
+    let outcomes = lockstep(lives, posterior.estimator.prior.dim(), evaluate)?;
     Ok((outcomes, batches))
 }
 

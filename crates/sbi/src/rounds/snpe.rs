@@ -30,7 +30,7 @@ use flows::training::Objective;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use autodiff::tensor::Var;
+use autodiff::tensor::{Tape, Var};
 
 use super::method::check_fraction;
 use crate::error::{Error, Result};
@@ -128,7 +128,13 @@ impl Objective for Atomic {
         self.target.dims()[0]
     }
 
-    fn loss(&self, flow: &Flow, rows: &[usize], rng: &mut ChaCha8Rng) -> flows::Result<Tensor<1>> {
+    fn loss(
+        &self,
+        flow: &Flow,
+        rows: &[usize],
+        tape: &Tape,
+        rng: &mut ChaCha8Rng,
+    ) -> flows::Result<Var> {
         let count = rows.len();
         let atoms = self.atoms.min(count);
         // for each row itself, then others of the batch
@@ -144,12 +150,13 @@ impl Objective for Atomic {
         let context = pick(&self.context, rows);
         let each = Tensor::<1, Int>::from_ints(each.as_slice(), &context.device());
         let context = context.select(0, each);
-        let log_density = flow.log_prob(pick(&self.target, &chosen), context);
-        let ratios = (log_density.clone() - pick(&self.log_prior, &chosen)).reshape([count, atoms]);
-        let all = Var::constant(ratios.clone()).log_sum_exp().into_value();
-        let loss = (all - ratios.narrow(1, 0, 1)).mean();
+        let (target, context) = (tape.input(pick(&self.target, &chosen)), tape.input(context));
+        let log_density = flow.log_density(&target, &context);
+        let log_prior = Var::constant(pick(&self.log_prior, &chosen));
+        let ratios = (&log_density - log_prior).reshape([count, atoms]);
+        let loss = (ratios.log_sum_exp() - ratios.columns(0..1)).mean();
         let Some(plain) = &self.plain else { return Ok(loss) };
-        let own = log_density.reshape([count, atoms]).narrow(1, 0, 1);
-        Ok(loss - (own * pick(plain, rows)).mean())
+        let own = log_density.reshape([count, atoms]).columns(0..1);
+        Ok(loss - (own * Var::constant(pick(plain, rows))).mean())
     }
 }
