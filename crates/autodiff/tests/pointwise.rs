@@ -1,7 +1,7 @@
 //! The vectorised single-precision functions against double precision.
 #![cfg(feature = "burn")]
 
-use autodiff::tensor::{AdamStep, Tape, Var};
+use autodiff::tensor::{AdamStep, Tape, Var, mean_step};
 use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -71,6 +71,16 @@ fn functions_and_two_derivatives() {
 }
 
 #[test]
+fn relu_has_no_slope_at_zero_and_below() {
+    let x = [-3.0, -0.5, 0.0, 0.25, 7.0];
+    for first in first_orders(&Var::relu, &x) {
+        assert_eq!(first, [0.0, 0.0, 0.0, 1.0, 1.0]);
+    }
+    let plain = Var::constant(column(&x, DType::F32)).relu();
+    assert_eq!(numbers(plain.into_value()), [0.0, 0.0, 0.0, 0.25, 7.0]);
+}
+
+#[test]
 fn owned_variables_give_the_same() {
     let x: Vec<f64> = (0..100).map(|i| 0.3 * f64::from(i) - 15.0).collect();
     for dtype in [DType::F32, DType::F64] {
@@ -79,8 +89,25 @@ fn owned_variables_give_the_same() {
             (var().into_silu(), var().silu()),
             (var().into_tanh(), var().tanh()),
             (var().into_sin(), var().sin()),
+            (var().into_relu(), var().relu()),
         ] {
             assert_eq!(numbers(owned.into_value()), numbers(borrowed.into_value()));
+        }
+        // on a tape, too, with the same derivatives
+        for (owned, borrowed) in [
+            (Var::into_silu as fn(Var) -> Var, Var::silu as fn(&Var) -> Var),
+            (Var::into_tanh, Var::tanh),
+            (Var::into_sin, Var::sin),
+            (Var::into_relu, Var::relu),
+        ] {
+            let on_tape = |f: &dyn Fn(&Var) -> Var| {
+                let tape = Tape::new();
+                let input = tape.input(column(&x, dtype));
+                let value = f(&(&input * 1.5));
+                let slope = tape.gradient(&value, &[&input]).remove(0);
+                [value.into_value(), slope].map(numbers)
+            };
+            assert_eq!(on_tape(&|x| owned(x.clone())), on_tape(&|x| borrowed(x)));
         }
     }
     // what others hold is not touched
@@ -118,7 +145,7 @@ fn infinities_and_nan() {
     assert_eq!(at(Var::tanh)[..4], [-1.0, -1.0, 1.0, 1.0]);
     assert_eq!(at(Var::exp)[..4], [0.0, 0.0, f64::INFINITY, f64::INFINITY]);
     assert!(at(Var::silu)[1].abs() < 1e-6);
-    for f in [Var::sigmoid, Var::tanh, Var::exp, Var::silu, Var::sin] {
+    for f in [Var::sigmoid, Var::tanh, Var::exp, Var::silu, Var::sin, Var::relu] {
         assert!(at(f)[4].is_nan());
     }
 }
@@ -153,5 +180,23 @@ fn steps_of_adam() {
     for ((single, double), burn) in run(DType::F32).iter().zip(run(DType::F64)).zip(burn) {
         assert!((single - double).abs() < 2e-7, "{single} {double}");
         assert!((single - burn).abs() < 2e-6, "{single} {burn}");
+    }
+}
+
+#[test]
+fn steps_of_means() {
+    let run = |dtype: DType| {
+        let mut mean = column(&wave(50, 0.3), dtype).reshape([50]);
+        for (step, share) in [0.4, 0.1].into_iter().enumerate() {
+            mean = mean_step(mean, column(&wave(50, step as f64), dtype), share);
+        }
+        numbers(mean.reshape([50, 1]))
+    };
+    let parts = [wave(50, 0.3), wave(50, 0.0), wave(50, 1.0)];
+    let expected =
+        (0..50).map(|i| 0.9 * (0.6 * parts[0][i] + 0.4 * parts[1][i]) + 0.1 * parts[2][i]);
+    for ((single, double), expected) in run(DType::F32).iter().zip(run(DType::F64)).zip(expected) {
+        assert!((single - expected).abs() < 1e-6, "{single} {expected}");
+        assert!((double - expected).abs() < 1e-12, "{double} {expected}");
     }
 }

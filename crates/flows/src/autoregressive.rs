@@ -27,7 +27,7 @@ use crate::transform::{Transform, network_input};
 pub struct Autoregressive {
     network: Mlp,
     #[module(skip)]
-    input_scale: f64,
+    seen_interval: Option<f64>,
     #[module(skip)]
     bijector: Bijector,
     #[module(skip)]
@@ -45,10 +45,10 @@ impl Autoregressive {
             activation: config.activation,
         };
         let masks = masks(&network, config.features, &owners);
-        let network = network.init_masked(FlowConfig::LAST_LAYER, &masks, rng, device);
+        let network = network.init_masked(config.initial.of_network(), &masks, rng, device);
         Self {
             network,
-            input_scale: config.input_scale,
+            seen_interval: config.seen_interval(),
             bijector: config.bijector,
             features: config.features,
         }
@@ -56,7 +56,7 @@ impl Autoregressive {
 
     /// Parameters of every feature, `[batch, feature * parameters]`.
     fn parameters(&self, x: &Var, context: &Var) -> Var {
-        self.network.forward(&network_input(x, context, self.input_scale))
+        self.network.forward(&network_input(x, context, self.seen_interval))
     }
 }
 

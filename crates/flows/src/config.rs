@@ -9,6 +9,7 @@ use crate::activation::Activation;
 use crate::bijector::Bijector;
 use crate::error::{Error, Result};
 use crate::flow::Flow;
+use crate::mlp::Initial;
 use crate::standardiser::Standardiser;
 
 /// Settings of a flow. Plain data; the constructors give the families in common use.
@@ -29,10 +30,12 @@ pub struct FlowConfig {
     pub hidden: Vec<usize>,
     /// Nonlinearity of the networks.
     pub activation: Activation,
-    /// Factor on the features that go into the networks, 1 in all families. With a smaller one how
-    /// features move depends on the others more smoothly, which helps where draws are few.
-    #[serde(default = "FlowConfig::unscaled")]
-    pub input_scale: f64,
+    /// What the networks see of the features.
+    #[serde(default)]
+    pub inputs: NetworkInputs,
+    /// Initial weights of the networks.
+    #[serde(default)]
+    pub initial: InitialWeights,
     /// Order of the features between layers.
     pub permutation: Permutation,
     /// Density of the base.
@@ -47,6 +50,41 @@ pub enum Structure {
     Coupling,
     /// Each decides over all after it.
     Autoregressive,
+}
+
+/// What the networks see of the features.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkInputs {
+    /// The features in standard units.
+    #[default]
+    Standard,
+    /// The features mapped from the interval of the bijector to [0, 1]. How features move then depends
+    /// on the others more smoothly, which helps where draws are few.
+    UnitInterval,
+}
+
+/// Initial weights of the networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InitialWeights {
+    /// Weights and biases uniform in `± 1 / sqrt(inputs of the layer)`, those of the last layer times
+    /// 0.1: a new flow is close to its base.
+    #[default]
+    NearIdentity,
+    /// Weights of all layers normal with variance `1 / inputs of the layer`, cut at two standard
+    /// deviations (LeCun et al. 1998), and biases zero.
+    LecunNormal,
+}
+
+impl InitialWeights {
+    /// How a network with them begins.
+    pub(crate) fn of_network(self) -> Initial {
+        match self {
+            Self::NearIdentity => Initial::Uniform { last: 0.1 },
+            Self::LecunNormal => Initial::LecunNormal,
+        }
+    }
 }
 
 /// Order of the features between layers.
@@ -75,14 +113,6 @@ pub enum Base {
 }
 
 impl FlowConfig {
-    /// Factor on the initial weights of the last layer of each network, so that a new flow is close
-    /// to its base.
-    pub(crate) const LAST_LAYER: f64 = 0.1;
-
-    fn unscaled() -> f64 {
-        1.0
-    }
-
     fn new(features: usize, context: usize, structure: Structure, bijector: Bijector) -> Self {
         Self {
             features,
@@ -92,7 +122,8 @@ impl FlowConfig {
             layers: 4,
             hidden: vec![128, 128],
             activation: Activation::Silu,
-            input_scale: Self::unscaled(),
+            inputs: NetworkInputs::default(),
+            initial: InitialWeights::default(),
             permutation: Permutation::Reverse,
             base: Base::Normal,
         }
@@ -157,17 +188,28 @@ impl FlowConfig {
         for width in &self.hidden {
             count("hidden", *width)?;
         }
-        let scale = self.input_scale;
-        let scales = scale.is_finite() && scale > 0.0;
-        check(scales, "input_scale", scale.to_string(), "a positive number")?;
         self.bijector.validate()?;
-        let needed = self.base == Base::Normal || self.bijector.bound().is_some();
+        let bounded = self.bijector.bound().is_some();
         check(
-            needed,
+            bounded || self.base == Base::Normal,
             "base",
             "uniform".into(),
             "normal, or a bijector that maps an interval to itself (spline, smooth)",
+        )?;
+        check(
+            bounded || self.inputs == NetworkInputs::Standard,
+            "inputs",
+            "unit_interval".into(),
+            "standard, or a bijector that maps an interval to itself (spline, smooth)",
         )
+    }
+
+    /// Half width of the interval that networks see mapped to [0, 1], if they do.
+    pub(crate) fn seen_interval(&self) -> Option<f64> {
+        match self.inputs {
+            NetworkInputs::Standard => None,
+            NetworkInputs::UnitInterval => self.bijector.bound(),
+        }
     }
 
     /// A flow with random weights that depend on `seed` only, close to its base density.

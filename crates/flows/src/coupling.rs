@@ -26,7 +26,7 @@ use crate::transform::{Transform, network_input};
 pub struct Coupling {
     network: Mlp,
     #[module(skip)]
-    input_scale: f64,
+    seen_interval: Option<f64>,
     #[module(skip)]
     bijector: Bijector,
     /// Number of features that stay.
@@ -46,10 +46,10 @@ impl Coupling {
             outputs: (config.features - kept) * config.bijector.parameters(),
             activation: config.activation,
         };
-        let network = network.init(FlowConfig::LAST_LAYER, rng, device);
+        let network = network.init_masked(config.initial.of_network(), &[], rng, device);
         Self {
             network,
-            input_scale: config.input_scale,
+            seen_interval: config.seen_interval(),
             bijector: config.bijector,
             kept,
             features: config.features,
@@ -66,7 +66,7 @@ impl Coupling {
         let stay = x.columns(0..self.kept);
         let input = match self.kept + context.dims()[1] {
             0 => x.beside(x.value().clone().inner().narrow(1, 0, 1).ones_like()),
-            _ => network_input(&stay, context, self.input_scale),
+            _ => network_input(&stay, context, self.seen_interval),
         };
         let parameters = self.network.forward(&input);
         let (moved, log_derivative) = function(&x.columns(self.kept..self.features), &parameters)?;

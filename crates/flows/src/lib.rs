@@ -18,7 +18,7 @@ mod weights;
 pub use activation::Activation;
 pub use autodiff::tensor::{DeviceChoice, DeviceError, Tape, Var, open_device};
 pub use bijector::Bijector;
-pub use config::{Base, FlowConfig, Permutation, Structure};
+pub use config::{Base, FlowConfig, InitialWeights, NetworkInputs, Permutation, Structure};
 pub use error::{Error, Result};
 pub use file::{FlowDescription, WeightFile};
 pub use flow::{Flow, Score};

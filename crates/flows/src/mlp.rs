@@ -7,6 +7,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -33,6 +34,44 @@ pub struct Mlp {
     activation: Activation,
 }
 
+/// Where weights and biases begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Initial {
+    /// Uniform in `± 1 / sqrt(inputs of the layer)`, in the last layer multiplied by a factor.
+    Uniform { last: f64 },
+    /// Weights normal with variance `1 / inputs of the layer`, without what is beyond two standard
+    /// deviations of the normal that is cut; biases zero.
+    LecunNormal,
+}
+
+impl Initial {
+    /// Standard deviation of a standard normal that is cut at ± 2.
+    const CUT_SD: f64 = 0.879_625_661_034_239_8;
+
+    fn bias(self, inputs: usize, is_last: bool, rng: &mut ChaCha8Rng) -> f64 {
+        match self {
+            Self::Uniform { .. } => self.weight(inputs, is_last, rng),
+            Self::LecunNormal => 0.0,
+        }
+    }
+
+    fn weight(self, inputs: usize, is_last: bool, rng: &mut ChaCha8Rng) -> f64 {
+        let unit = 1.0 / (inputs as f64).sqrt();
+        match self {
+            Self::Uniform { last } => {
+                let bound = if is_last { last * unit } else { unit };
+                rng.random_range(-bound..=bound)
+            }
+            Self::LecunNormal => loop {
+                let z: f64 = StandardNormal.sample(rng);
+                if z.abs() <= 2.0 {
+                    return unit / Self::CUT_SD * z;
+                }
+            },
+        }
+    }
+}
+
 /// `x W + b`.
 #[derive(Module, Debug)]
 struct Linear {
@@ -48,13 +87,13 @@ impl MlpConfig {
     /// last layer multiplied by `last`.
     #[must_use]
     pub fn init(&self, last: f64, rng: &mut ChaCha8Rng, device: &Device) -> Mlp {
-        self.init_masked(last, &[], rng, device)
+        self.init_masked(Initial::Uniform { last }, &[], rng, device)
     }
 
-    /// The same with a mask `[inputs][outputs]` for each layer, or none.
+    /// A network with such weights, and a mask `[inputs][outputs]` for each layer, or none.
     pub(crate) fn init_masked(
         &self,
-        last: f64,
+        initial: Initial,
         masks: &[Vec<f32>],
         rng: &mut ChaCha8Rng,
         device: &Device,
@@ -67,15 +106,16 @@ impl MlpConfig {
             .enumerate()
             .map(|(index, pair)| {
                 let (inputs, outputs) = (pair[0], pair[1]);
-                let scale = if index == self.hidden.len() { last } else { 1.0 };
-                let bound = scale / (inputs.max(1) as f64).sqrt();
-                let mut uniform = |rows: usize| {
-                    let values: Vec<f32> = (0..rows * outputs)
-                        .map(|_| rng.random_range(-bound..=bound) as f32)
-                        .collect();
+                let (fan_in, is_last) = (inputs.max(1), index == self.hidden.len());
+                let weight = (0..inputs * outputs)
+                    .map(|_| initial.weight(fan_in, is_last, rng) as f32)
+                    .collect();
+                let bias =
+                    (0..outputs).map(|_| initial.bias(fan_in, is_last, rng) as f32).collect();
+                let param = |values: Vec<f32>, rows: usize| {
                     Param::from_data(TensorData::new(values, [rows, outputs]), device)
                 };
-                let (weight, bias) = (uniform(inputs), uniform(1));
+                let (weight, bias) = (param(weight, inputs), param(bias, 1));
                 let mask = masks.get(index).map(|mask| {
                     let data = TensorData::new(mask.clone(), [inputs, outputs]);
                     Tensor::from_data(data, &device.clone().without_autodiff())
@@ -115,5 +155,25 @@ impl Linear {
             }
             None => weight,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn lecun_weights_have_variance_one_over_inputs() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let inputs = 25;
+        let draws: Vec<f64> =
+            (0..100_000).map(|_| Initial::LecunNormal.weight(inputs, false, &mut rng)).collect();
+        let variance = draws.iter().map(|x| x * x).sum::<f64>() / draws.len() as f64;
+        assert!((variance * inputs as f64 - 1.0).abs() < 0.02, "{variance}");
+        let largest = draws.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+        let cut = 2.0 / (5.0 * Initial::CUT_SD);
+        assert!(largest <= cut && largest > 0.99 * cut, "{largest} of {cut}");
     }
 }

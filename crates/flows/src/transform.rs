@@ -23,10 +23,11 @@ pub trait Transform {
     fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)>;
 }
 
-/// What the network of a layer sees: features, scaled, and the context.
-pub(crate) fn network_input(features: &Var, context: &Var, scale: f64) -> Var {
-    if scale == 1.0 {
-        return Var::concat(&[features, context]);
+/// What the network of a layer sees: features, mapped to [0, 1] from an interval of such a half width
+/// if there is one, and the context.
+pub(crate) fn network_input(features: &Var, context: &Var, interval: Option<f64>) -> Var {
+    match interval {
+        None => Var::concat(&[features, context]),
+        Some(bound) => Var::concat(&[&(features * (0.5 / bound) as f32 + 0.5), context]),
     }
-    Var::concat(&[&(features * scale as f32), context])
 }

@@ -5,7 +5,10 @@ mod support;
 use autodiff::tensor::{Tape, Var, WeightGradients};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use flows::{Base, Bijector, Error, Flow, FlowConfig, Score, Standardiser, Transform};
+use flows::{
+    Base, Bijector, Error, Flow, FlowConfig, InitialWeights, NetworkInputs, Score, Standardiser,
+    Transform,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use support::{families, features, flow, numbers, tensor, wave};
@@ -245,6 +248,51 @@ fn draws_follow_the_density() {
     }
 }
 
+/// With weights near the identity a new flow is close to its base, with larger ones it is not.
+#[test]
+fn initial_weights_decide_how_close_a_new_flow_is_to_its_base() {
+    let departure = |initial: InitialWeights| {
+        let config = FlowConfig { initial, ..FlowConfig::affine(2, 0) };
+        let units = Standardiser::identity;
+        let flow = config.init(units(2), units(0), 3, &Device::flex()).unwrap();
+        let x = wave(80, 0.3, 1.5);
+        let found = flow.log_prob_of(&x, &[]).unwrap();
+        let base = x
+            .chunks(2)
+            .map(|x| -0.5 * (x[0] * x[0] + x[1] * x[1]) - (2.0 * std::f64::consts::PI).ln());
+        found.iter().zip(base).map(|(found, base)| (found - base).abs()).sum::<f64>() / 40.0
+    };
+    let near = departure(InitialWeights::NearIdentity);
+    let lecun = departure(InitialWeights::LecunNormal);
+    assert!(near < 0.1 && lecun > 0.3, "{near} and {lecun} nat");
+}
+
+/// Networks that see the unit interval see the edges of the interval as 0 and 1, whatever its width:
+/// flows of the same weights move features by the same shares of the widths.
+#[test]
+fn networks_see_the_unit_interval() {
+    let moved = |bound: f64| {
+        let config = FlowConfig {
+            inputs: NetworkInputs::UnitInterval,
+            initial: InitialWeights::LecunNormal,
+            layers: 1,
+            ..FlowConfig {
+                bijector: Bijector::Spline { bins: 4, bound },
+                ..FlowConfig::spline(2, 0)
+            }
+        };
+        let units = Standardiser::identity;
+        let flow = config.init(units(2), units(0), 3, &Device::flex()).unwrap();
+        let x = tensor(&wave(40, 0.3, 0.9 * bound), 2);
+        let context = Var::constant(flow.no_context(20));
+        let (z, _) = flow.forward_and_log_det(&Var::constant(x), &context);
+        numbers(z.into_value()).into_iter().map(|z| z / bound).collect::<Vec<_>>()
+    };
+    for (narrow, wide) in moved(1.0).into_iter().zip(moved(7.0)) {
+        assert!((narrow - wide).abs() < 1e-5, "{narrow} and {wide}");
+    }
+}
+
 #[test]
 fn bad_input_is_named() {
     let flow = flow(&FlowConfig::affine(2, 1));
@@ -262,8 +310,8 @@ fn bad_input_is_named() {
     assert!(init(FlowConfig { base: Base::Uniform, ..FlowConfig::affine(2, 0) }).contains("base"));
     assert!(init(FlowConfig { layers: 0, ..FlowConfig::affine(2, 0) }).contains("layers"));
     assert!(init(FlowConfig { hidden: vec![0], ..FlowConfig::maf(2, 0) }).contains("hidden"));
-    let blind = FlowConfig { input_scale: 0.0, ..FlowConfig::maf(2, 0) };
-    assert!(init(blind).contains("input_scale"));
+    let inputs = NetworkInputs::UnitInterval;
+    assert!(init(FlowConfig { inputs, ..FlowConfig::maf(2, 0) }).contains("inputs"));
     let bijector = Bijector::Spline { bins: 1, bound: 3.0 };
     assert!(init(FlowConfig { bijector, ..FlowConfig::spline(2, 0) }).contains("bins"));
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use flows::training::{Objective, Trained, TrainingProgress, TrainingSettings, train};
-use flows::{Activation, Bijector, FlowConfig, Scaling};
+use flows::{Activation, Bijector, FlowConfig, InitialWeights, NetworkInputs, Scaling};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -41,9 +41,11 @@ pub struct FlowSettings {
     pub hidden: Option<Vec<usize>>,
     /// Nonlinearity.
     pub activation: Option<Activation>,
-    /// Factor on the features that go into the networks, see [`FlowConfig::input_scale`].
+    /// What the networks see of the features.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_scale: Option<f64>,
+    pub inputs: Option<NetworkInputs>,
+    /// Initial weights of the networks.
+    pub initial: Option<InitialWeights>,
     /// The bijector, where another than the family's is wanted.
     pub bijector: Option<Bijector>,
 }
@@ -63,7 +65,8 @@ impl FlowSettings {
             layers: self.layers.unwrap_or(own.layers),
             hidden: self.hidden.clone().unwrap_or(own.hidden),
             activation: self.activation.unwrap_or(own.activation),
-            input_scale: self.input_scale.unwrap_or(own.input_scale),
+            inputs: self.inputs.unwrap_or(own.inputs),
+            initial: self.initial.unwrap_or(own.initial),
             bijector: self.bijector.unwrap_or(own.bijector),
             ..own
         }

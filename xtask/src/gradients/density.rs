@@ -1,7 +1,7 @@
 //! Two moons: a density learnt from draws, with and without their scores.
 
 use anyhow::{Context, Result};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use flows::training::{TrainingSettings, train};
 use flows::{Flow, Score, Standardiser};
 use metrics::{C2stConfig, NonFinite, c2st, c2st_null, negative_log_probability};
@@ -37,6 +37,9 @@ const NULL_SETS: usize = 3;
 const UNIT_SQUARE: [(f64, f64); 2] = [(0.07, 0.8), (-0.16, 1.5)];
 /// Standard deviation of the published base density on the unit square, around its centre.
 const BASE_SD: f64 = 0.05;
+
+/// What the published networks see beside the features.
+const CONTEXT: [f64; 1] = [1.0];
 
 /// Draws that the published trainings learnt from; see `data/published/two_moons.py`.
 const PUBLISHED_DRAWS: &[u8] = include_bytes!("../../../data/published/two_moons.npy");
@@ -111,10 +114,12 @@ pub fn learn_density(
     let truth = TwoMoonsDensity::new();
     let data = published_draws(simulations)?;
     let training = TrainingSettings { seed: purpose("training"), ..method.training.clone() };
-    let config = method.flow.config(2, 0);
-    let flow = config.init(units()?, Standardiser::identity(0), purpose("weights"), device)?;
+    let config = method.flow.config(2, CONTEXT.len());
+    let context = Standardiser::identity(CONTEXT.len());
+    let flow = config.init(units()?, context, purpose("weights"), device)?;
     let objective = DensityObjective {
         draws: flow.encode_target(&data)?,
+        context: table(&CONTEXT, CONTEXT.len(), device),
         scores: table(&scores(&truth, &data), 2, device),
         weight,
     };
@@ -124,10 +129,10 @@ pub fn learn_density(
 
     let fresh = draws(&truth, count, derive_seed(seed, &format!("{TASK}-fresh")));
     let mut rng = ChaCha8Rng::seed_from_u64(purpose("draws"));
-    let own = flow.samples(&[], count, &mut rng)?;
+    let own = flow.samples(&CONTEXT, count, &mut rng)?;
     let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..classifier.clone() };
     let accuracy = c2st(&fresh, &own, 2, &single, &|_| {}).context("classifier test")?.accuracy;
-    let nlp = negative_log_probability(&flow.log_prob_of(&fresh, &[])?, NonFinite::Exclude)?;
+    let nlp = negative_log_probability(&flow.log_prob_of(&fresh, &CONTEXT)?, NonFinite::Exclude)?;
     let steps = trained.report.curve.last().map_or(0, |point| point.step);
     let measured = Measured {
         task: TASK.into(),
@@ -147,7 +152,7 @@ pub fn learn_density(
         return Ok(());
     }
     let grid = grid();
-    let density: Vec<f64> = flow.log_prob_of(&grid, &[])?.into_iter().map(f64::exp).collect();
+    let density: Vec<f64> = flow.log_prob_of(&grid, &CONTEXT)?.into_iter().map(f64::exp).collect();
     let kept = &own[..2 * KEPT.min(count)];
     write_npz(
         &workspace.path(PLANE),
@@ -176,7 +181,7 @@ fn score_error(flow: &Flow, truth: &TwoMoonsDensity, draws: &[f64]) -> Result<f6
     let expected = scores(truth, draws);
     let rows = draws.len() / 2;
     let device = flow.device();
-    let context = Tensor::zeros([rows, 0], &device);
+    let context = table(&CONTEXT, CONTEXT.len(), &device).repeat_dim(0, rows);
     let (_, found) = flow.log_prob_and_score(flow.encode_target(draws)?, context, Score::Target);
     let found = found
         .try_into_vec_as::<f32>()

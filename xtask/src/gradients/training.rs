@@ -23,11 +23,13 @@ pub fn pick(table: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
     table.clone().select(0, indices)
 }
 
-/// The loss of an unconditional density: `-mean ln q + w mean |grad ln q - s|^2`, the gradient in
+/// The loss of a density given one context: `-mean ln q + w mean |grad ln q - s|^2`, the gradient in
 /// the units of the data, as published.
 pub struct DensityObjective {
     /// Draws in the standard units of the flow.
     pub draws: Tensor<2>,
+    /// The context of all, `[1, context]`.
+    pub context: Tensor<2>,
     /// Their scores in the units of the data.
     pub scores: Tensor<2>,
     /// `w`.
@@ -53,9 +55,9 @@ impl Objective for DensityObjective {
         _rng: &mut ChaCha8Rng,
     ) -> flows::Result<Var> {
         let draws = pick(&self.draws, rows);
-        let context = Tensor::zeros([rows.len(), 0], &self.draws.device());
+        let context = self.context.clone().repeat_dim(0, rows.len());
         if self.weight == 0.0 {
-            return Ok(-flow.log_density(&tape.input(draws), &Var::constant(context)).mean());
+            return Ok(-flow.log_density(&tape.input(draws), &tape.input(context)).mean());
         }
         let (log_prob, score) = flow.log_prob_and_score(draws, context, Score::Target);
         let difference = score - pick(&self.scores, rows);

@@ -1,4 +1,4 @@
-//! A step of Adam in one pass over the numbers.
+//! A step of Adam, and of a mean of weights, each in one pass over the numbers.
 
 use burn::tensor::{DType, Device, Tensor};
 
@@ -104,4 +104,27 @@ impl AdamStep {
         let moments = (Tensor::from_data(all.1, &device), Tensor::from_data(all.2, &device));
         (Tensor::from_data(all.0, &device), moments)
     }
+}
+
+/// `mean + share (weights - mean)`, a step of an exponentially weighted mean of weights; in the
+/// processor's memory one loop, in the memory of the mean where nothing else holds it.
+///
+/// # Panics
+/// If the numbers of entries differ.
+#[must_use]
+pub fn mean_step<const D: usize>(mean: Tensor<1>, weights: Tensor<D>, share: f64) -> Tensor<1> {
+    let weights = weights.inner();
+    let is_near = |dtype, device| dtype == DType::F32 && device == Device::flex();
+    if !is_near(weights.dtype(), weights.device()) || !is_near(mean.dtype(), mean.device()) {
+        let weights = weights.reshape(mean.dims());
+        return mean * (1.0 - share) + weights * share;
+    }
+    let (mut mean, weights) = (mean.into_data(), weights.into_data());
+    let weights = weights.as_slice::<f32>().expect("single precision");
+    let means = mean.as_mut_slice::<f32>().expect("single precision");
+    assert!(means.len() == weights.len(), "{} means, {} weights", means.len(), weights.len());
+    for (mean, weight) in means.iter_mut().zip(weights) {
+        *mean += share as f32 * (weight - *mean);
+    }
+    Tensor::from_data(mean, &Device::flex())
 }

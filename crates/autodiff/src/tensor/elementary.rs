@@ -3,7 +3,9 @@
 use burn::tensor::{Bool, Tensor, activation};
 
 use super::Var;
-use super::host::{Exp, Pointwise, Relu, Sigmoid, Silu, Sin, Tanh, evaluate, replace};
+use super::host::{
+    Exp, Pointwise, Relu, Sigmoid, Silu, Sin, Tanh, evaluate, is_near, replace, replace_with_slope,
+};
 
 impl Var {
     /// Applies a function of each entry, given its values and its first derivatives. The
@@ -19,7 +21,7 @@ impl Var {
     fn pointwise<F: Pointwise>(&self) -> Option<Self> {
         let x = self.value();
         match (x.is_tracked(), self.is_recorded()) {
-            (false, false) => replace::<F>(x.clone()).ok().map(Self::constant),
+            (false, false) => is_near(x).then(|| Self::constant(replace::<F>(x.clone()))),
             (false, true) => {
                 let [value, slope] = evaluate::<F, 2>(x)?;
                 Some(self.chain(value, slope))
@@ -39,13 +41,14 @@ impl Var {
 
     /// The same of a variable that is not needed any more, in its memory where possible.
     fn into_pointwise<F: Pointwise>(self, otherwise: impl Fn(&Self) -> Self) -> Self {
-        if self.value().is_tracked() || self.is_recorded() {
+        if self.value().is_tracked() || !is_near(self.value()) {
             return otherwise(&self);
         }
-        match replace::<F>(self.into_value()) {
-            Ok(value) => Self::constant(value),
-            Err(value) => otherwise(&Self::constant(value)),
-        }
+        let Some(node) = self.node() else {
+            return Self::constant(replace::<F>(self.into_value()));
+        };
+        let (value, slope) = replace_with_slope::<F>(self.into_value());
+        Self::joined(value, vec![(Some(node), Box::new(move |adjoint| adjoint * slope.clone()))])
     }
 
     /// [`Var::silu`] of a variable that is not needed any more, in its memory where possible.

@@ -144,25 +144,35 @@ fn exp_within(x: f32) -> f32 {
 }
 
 /// True for tensors in the processor's memory and in single precision.
-fn is_near(tensor: &Tensor<2>) -> bool {
+pub(super) fn is_near(tensor: &Tensor<2>) -> bool {
     tensor.dtype() == DType::F32 && tensor.device() == Device::flex()
 }
 
-/// The function at each entry, in the memory of `x` if nothing else holds it; gives `x` back if it
-/// is not in the processor's memory or not in single precision.
-#[expect(clippy::result_large_err, reason = "the argument itself comes back")]
-pub(super) fn replace<F: Pointwise>(x: Tensor<2>) -> Result<Tensor<2>, Tensor<2>> {
-    if !is_near(&x) {
-        return Err(x);
-    }
+/// The function at each entry of a tensor that is [near](is_near), in its memory if nothing else holds
+/// it.
+pub(super) fn replace<F: Pointwise>(x: Tensor<2>) -> Tensor<2> {
+    let mut data = x.inner().into_data();
+    put_values::<F>(data.as_mut_slice().expect("single precision"));
+    Tensor::from_data(data, &Device::flex())
+}
+
+/// The same, and the first derivative.
+pub(super) fn replace_with_slope<F: Pointwise>(x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let (dims, device) = (x.dims(), Device::flex());
     let mut data = x.inner().into_data();
     let numbers = data.as_mut_slice::<f32>().expect("single precision");
+    let slope = derivative::<F>(numbers, 1, within_reach::<F>(numbers));
+    put_values::<F>(numbers);
+    let slope = Tensor::from_data(TensorData::new(slope, dims), &device);
+    (Tensor::from_data(data, &device), slope)
+}
+
+fn put_values<F: Pointwise>(numbers: &mut [f32]) {
     if within_reach::<F>(numbers) {
         numbers.iter_mut().for_each(|x| *x = F::at(*x)[0]);
     } else {
         numbers.iter_mut().for_each(|x| *x = F::far(*x)[0]);
     }
-    Ok(Tensor::from_data(data, &Device::flex()))
 }
 
 /// The function and its first `N - 1` derivatives at each entry, as constants for burn; `None` if

@@ -24,7 +24,7 @@ mod linear;
 mod shape;
 mod tape;
 
-pub use adam::{AdamMoments, AdamStep};
+pub use adam::{AdamMoments, AdamStep, mean_step};
 pub use device::{DeviceChoice, DeviceError, open_device};
 pub use implicit::{RootError, RootSettings, implicit_root};
 pub use tape::{Tape, Var, WeightGradients};

@@ -1,5 +1,6 @@
 //! Means of the weights over the last steps.
 
+use autodiff::tensor::mean_step;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -53,11 +54,12 @@ struct Add<'a> {
 impl ModuleVisitor for Add<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let weights = param.val().inner();
-        let count = weights.dims().iter().product::<usize>();
-        let weights = weights.reshape([count]);
         let mean = match self.means.take(param.id) {
-            Some(mean) => mean * (1.0 - self.share) + weights * self.share,
-            None => weights,
+            Some(mean) => mean_step(mean, weights, self.share),
+            None => {
+                let count = weights.dims().iter().product::<usize>();
+                weights.reshape([count])
+            }
         };
         self.means.put(param.id, mean);
     }

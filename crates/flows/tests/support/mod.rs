@@ -3,7 +3,10 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use flows::{Activation, Base, Bijector, Flow, FlowConfig, Permutation, Standardiser, Structure};
+use flows::{
+    Activation, Base, Bijector, Flow, FlowConfig, NetworkInputs, Permutation, Standardiser,
+    Structure,
+};
 
 /// A small flow of every family; all activations smooth, so that differences converge.
 pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfig)> {
@@ -34,7 +37,7 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
             "smooth inverse",
             small(FlowConfig {
                 bijector: inverse,
-                input_scale: 0.3,
+                inputs: NetworkInputs::UnitInterval,
                 ..FlowConfig::smooth(features, context)
             }),
         ),
@@ -42,7 +45,7 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
             "autoregressive smooth",
             small(FlowConfig {
                 structure: Structure::Autoregressive,
-                input_scale: 0.5,
+                inputs: NetworkInputs::UnitInterval,
                 bijector: smooth,
                 ..FlowConfig::smooth(features, context)
             }),
