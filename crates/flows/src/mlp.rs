@@ -40,8 +40,8 @@ pub(crate) enum Initial {
     /// Uniform in `± 1 / sqrt(inputs of the layer)`, in the last layer multiplied by a factor.
     Uniform { last: f64 },
     /// Weights normal with variance `1 / inputs of the layer`, without what is beyond two standard
-    /// deviations of the normal that is cut; biases zero.
-    LecunNormal,
+    /// deviations of the normal that is cut, in the last layer multiplied by a factor; biases zero.
+    LecunNormal { last: f64 },
 }
 
 impl Initial {
@@ -51,7 +51,7 @@ impl Initial {
     fn bias(self, inputs: usize, is_last: bool, rng: &mut ChaCha8Rng) -> f64 {
         match self {
             Self::Uniform { .. } => self.weight(inputs, is_last, rng),
-            Self::LecunNormal => 0.0,
+            Self::LecunNormal { .. } => 0.0,
         }
     }
 
@@ -62,12 +62,15 @@ impl Initial {
                 let bound = if is_last { last * unit } else { unit };
                 rng.random_range(-bound..=bound)
             }
-            Self::LecunNormal => loop {
-                let z: f64 = StandardNormal.sample(rng);
-                if z.abs() <= 2.0 {
-                    return unit / Self::CUT_SD * z;
+            Self::LecunNormal { last } => {
+                let sd = if is_last { last * unit } else { unit } / Self::CUT_SD;
+                loop {
+                    let z: f64 = StandardNormal.sample(rng);
+                    if z.abs() <= 2.0 {
+                        return sd * z;
+                    }
                 }
-            },
+            }
         }
     }
 }
@@ -168,10 +171,15 @@ mod tests {
     fn lecun_weights_have_variance_one_over_inputs() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let inputs = 25;
-        let draws: Vec<f64> =
-            (0..100_000).map(|_| Initial::LecunNormal.weight(inputs, false, &mut rng)).collect();
+        let initial = Initial::LecunNormal { last: 0.5 };
+        let mut draws = |is_last: bool| -> Vec<f64> {
+            (0..100_000).map(|_| initial.weight(inputs, is_last, &mut rng)).collect()
+        };
+        let (draws, last) = (draws(false), draws(true));
         let variance = draws.iter().map(|x| x * x).sum::<f64>() / draws.len() as f64;
         assert!((variance * inputs as f64 - 1.0).abs() < 0.02, "{variance}");
+        let smaller = last.iter().map(|x| x * x).sum::<f64>() / last.len() as f64;
+        assert!((smaller / variance - 0.25).abs() < 0.01, "{smaller} and {variance}");
         let largest = draws.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
         let cut = 2.0 / (5.0 * Initial::CUT_SD);
         assert!(largest <= cut && largest > 0.99 * cut, "{largest} of {cut}");
