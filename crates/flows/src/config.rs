@@ -213,7 +213,8 @@ impl FlowConfig {
         }
     }
 
-    /// A flow with random weights that depend on `seed` only, close to its base density.
+    /// A flow with random weights that depend on `seed` only; `initial` says how close it is to its
+    /// base density.
     ///
     /// `target` and `context` standardise the features and the context; they become part of the
     /// flow.

@@ -92,7 +92,7 @@ struct Header {
 pub struct Training<M> {
     /// Its progress.
     pub state: CheckpointState,
-    /// The weights that are being trained; read and new without differentiation.
+    /// The weights that are being trained; burn follows them if the loss contains derivatives.
     pub model: M,
     /// The best weights so far, without differentiation.
     pub best: M,

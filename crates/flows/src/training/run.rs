@@ -48,6 +48,9 @@ fn rng(seed: u64, purpose: u64, index: usize) -> ChaCha8Rng {
 /// If a setting is out of its domain or there are no rows; [`Error::Training`] when a loss or
 /// gradient is not finite; [`Error::Stopped`] when the observer asks to stop (after a checkpoint);
 /// if a checkpoint cannot be written, or does not belong to this training.
+///
+/// # Panics
+/// If the data of a loss without derivatives are not inputs of its tape: a mistake in the objective.
 pub fn train<O: Objective>(
     objective: &O,
     model: O::Model,
