@@ -45,6 +45,7 @@ pub struct FlowSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inputs: Option<NetworkInputs>,
     /// Initial weights of the networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub initial: Option<InitialWeights>,
     /// The bijector, where another than the family's is wanted.
     pub bijector: Option<Bijector>,
