@@ -20,6 +20,7 @@ mod posterior;
 mod predator_prey;
 mod sir;
 mod slcp;
+mod slcp_distractors;
 mod two_moons;
 pub mod two_moons_density;
 
@@ -32,12 +33,13 @@ use crate::posterior::{Draws, Sampling};
 use crate::prior::Prior;
 use crate::simulator::Simulator;
 
-pub use bernoulli_glm::BernoulliGlm;
+pub use bernoulli_glm::{BernoulliGlm, BernoulliGlmRaw};
 pub use gaussian_linear::{GaussianLinear, GaussianLinearUniform};
 pub use gaussian_mixture::GaussianMixture;
 pub use lotka_volterra::{LotkaVolterra, Start};
 pub use sir::Sir;
 pub use slcp::Slcp;
+pub use slcp_distractors::SlcpDistractors;
 pub use two_moons::TwoMoons;
 
 /// A simulator of a [`Task`], whatever its type.
@@ -120,7 +122,9 @@ pub fn all() -> Vec<Box<dyn Task>> {
         Box::new(GaussianLinearUniform::new()),
         Box::new(GaussianMixture::new()),
         Box::new(Slcp::new()),
+        Box::new(SlcpDistractors::new()),
         Box::new(BernoulliGlm::new()),
+        Box::new(BernoulliGlmRaw::new()),
         Box::new(Sir::new()),
         Box::new(LotkaVolterra::new(Start::Benchmark)),
         Box::new(LotkaVolterra::new(Start::Latent)),

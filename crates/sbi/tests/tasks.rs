@@ -9,21 +9,22 @@ use rand_chacha::rand_core::SeedableRng;
 use sbi::Error;
 use sbi::simulations::{Policy, simulate};
 use sbi::tasks::two_moons_density::TwoMoonsDensity;
-use sbi::tasks::{self, Task};
+use sbi::tasks::{self, BernoulliGlm, BernoulliGlmRaw, Slcp, SlcpDistractors, Task};
 
 #[test]
 fn tasks_are_found_by_name_and_others_are_refused() {
     let all = tasks::all();
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 12);
     for task in &all {
         assert_eq!(tasks::find(task.name()).unwrap().name(), task.name());
         assert!(task.description().contains("arXiv:"));
         assert_eq!(task.prior().dim(), task.simulator().parameters());
     }
     let error = tasks::find("three-moons").err().unwrap();
-    assert!(matches!(&error, Error::UnknownTask { known, .. } if known.len() == 10));
+    assert!(matches!(&error, Error::UnknownTask { known, .. } if known.len() == 12));
     let told = error.to_string();
-    assert!(told.contains("'three-moons'") && told.contains("slcp, bernoulli-glm, sir"), "{told}");
+    let some = "slcp, slcp-distractors, bernoulli-glm, bernoulli-glm-raw, sir";
+    assert!(told.contains("'three-moons'") && told.contains(some), "{told}");
 }
 
 #[test]
@@ -53,6 +54,7 @@ fn unusable_observations_are_refused() {
         ("two-moons", vec![50.0, 50.0]),
         ("gaussian-linear-uniform", vec![50.0; 10]),
         ("gaussian-mixture", vec![50.0, 50.0]),
+        ("bernoulli-glm-raw", vec![0.5; 100]),
         ("sir", vec![-1.0; 10]),
         ("lotka-volterra-latent", vec![0.0; 20]),
     ];
@@ -82,6 +84,83 @@ fn scores_average_to_zero() {
             assert!(error > 0.0, "{}: the score of parameter {i} is constant", task.name());
             assert!(mean.abs() < 5.0 * error, "{}: {i}: {mean} +- {error}", task.name());
         }
+    }
+}
+
+/// For a task whose likelihood needs no more of the observables than `reduce` leaves, those of
+/// `base`: with the same generator, reduced simulations are those of `base`, with the same scores;
+/// the posterior given an observation is that of `base` given the reduced one.
+fn require_reduction(
+    task: &dyn Task,
+    base: &dyn Task,
+    reduce: impl Fn(&[f64]) -> sbi::Result<Vec<f64>>,
+) {
+    let name = task.name();
+    assert_eq!(task.prior(), base.prior(), "{name}");
+    assert_eq!(task.simulator().observables(), 100, "{name}");
+    for seed in 0..50 {
+        let (full, reduced) = (task.observation(seed).unwrap(), base.observation(seed).unwrap());
+        assert_eq!(full.theta, reduced.theta, "{name}");
+        assert_eq!(reduce(&full.x).unwrap(), reduced.x, "{name}");
+        let scores = [task, base].map(|task| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            task.simulator().simulate(&full.theta, &mut rng).unwrap().score
+        });
+        assert!(scores[0].is_some() && scores[0] == scores[1], "{name}: {scores:?}");
+    }
+    for seed in [4, 5] {
+        let x = task.observation(seed).unwrap().x;
+        let (found, expected) =
+            (task.reference(&x, 200, 7), base.reference(&reduce(&x).unwrap(), 200, 7));
+        assert_eq!(found.unwrap(), expected.unwrap(), "{name}");
+        let draws = task.reference_posterior(&x, 20, 8).unwrap();
+        assert_eq!(draws, base.reference_posterior(&reduce(&x).unwrap(), 20, 8).unwrap(), "{name}");
+    }
+    let error = reduce(&[1.0; 99]).unwrap_err();
+    assert!(matches!(error, Error::Shape { .. }), "{name}: {error}");
+}
+
+#[test]
+fn observables_that_tell_nothing_more_leave_the_posterior() {
+    let distractors = SlcpDistractors::new();
+    require_reduction(&distractors, &Slcp::new(), |x| distractors.informative(x));
+    let raw = BernoulliGlmRaw::new();
+    require_reduction(&raw, &BernoulliGlm::new(), |x| raw.statistics(x));
+}
+
+#[test]
+fn spikes_are_zero_or_one_and_the_first_statistic_counts_them() {
+    let task = BernoulliGlmRaw::new();
+    for seed in 0..20 {
+        let x = task.observation(seed).unwrap().x;
+        let spikes = x.iter().filter(|&&value| value == 1.0).count();
+        assert_eq!(spikes + x.iter().filter(|&&value| value == 0.0).count(), 100);
+        assert_eq!(task.statistics(&x).unwrap()[0], spikes as f64);
+    }
+}
+
+/// The same generator at other parameters moves eight observables, always the same, and the rest
+/// not at all; another seed moves all.
+#[test]
+fn distractors_do_not_depend_on_the_parameters() {
+    let task = SlcpDistractors::new();
+    let thetas = [0, 1].map(|index| task.prior().sample(1, index));
+    let simulate = |theta: &[f64], seed| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        task.simulator().simulate(theta, &mut rng).unwrap().x
+    };
+    let moved = |a: &[f64], b: &[f64]| -> Vec<usize> {
+        (0..100).filter(|&index| a[index] != b[index]).collect()
+    };
+    let places = moved(&simulate(&thetas[0], 0), &simulate(&thetas[1], 0));
+    assert_eq!(places.len(), 8);
+    assert_ne!(places, (0..8).collect::<Vec<_>>(), "the order is not random");
+    for seed in 0..200 {
+        let [a, b] = thetas.each_ref().map(|theta| simulate(theta, seed));
+        assert!(a.iter().chain(&b).all(|value| value.is_finite()), "{a:?} {b:?}");
+        assert_eq!(moved(&a, &b), places);
+        assert_eq!(a, simulate(&thetas[0], seed));
+        assert_eq!(moved(&a, &simulate(&thetas[0], seed + 1)).len(), 100);
     }
 }
 

@@ -1,9 +1,13 @@
-//! A neuron: offset and filter of a Bernoulli generalised linear model from spike counts.
+//! A neuron: offset and filter of a Bernoulli generalised linear model from its spikes, raw or
+//! reduced to sufficient statistics.
 //!
-//! *Model* (Lueckmann et al. 2021, arXiv:2101.04653, T.5). A stimulus I of 100 standard normal values
-//! drives a neuron through a filter f of nine lags and an offset b: it spikes at time t with
-//! probability `sigmoid(b + sum_j f_j I_(t-j))`. Observed are the sufficient statistics: the number of
-//! spikes, and the sums of the stimulus at lag j over the spikes, j = 0..8.
+//! *Model* (Lueckmann et al. 2021, arXiv:2101.04653, T.5 and T.6). A stimulus I of 100 standard
+//! normal values drives a neuron through a filter f of nine lags and an offset b: it spikes at time
+//! t (`y_t = 1`, else 0) with probability `sigmoid(b + sum_j f_j I_(t-j))`.
+//!
+//! *Observables.* In T.5 the sufficient statistics: the number of spikes, and the sums of the
+//! stimulus at lag j over the spikes, j = 0..8. In T.6 the series y itself; the likelihood depends
+//! on it through the statistics only, so that score and posterior are those of T.5.
 //!
 //! *Prior.* b ~ N(0, 2), and f ~ N(0, (F^T F)^-1) is smooth: `F = D D + diag(sqrt(i / 9))`, i = 0..8,
 //! with D the matrix of first differences (1 on the diagonal, -1 below it).
@@ -34,7 +38,7 @@ const STEPS: usize = 100;
 /// Seed of the stimulus.
 const STIMULUS_SEED: u64 = 42;
 
-/// Offset and filter of a neuron.
+/// Offset and filter of a neuron from sufficient statistics of its spikes.
 #[derive(Clone, Debug)]
 pub struct BernoulliGlm {
     prior: Prior,
@@ -81,7 +85,26 @@ impl BernoulliGlm {
         weights
     }
 
-    /// Log likelihood of the statistics, up to a constant, and its gradient in the parameters.
+    /// Whether the neuron spikes (1) or not (0) at each time.
+    fn spikes(&self, z: &[f64], rng: &mut ChaCha8Rng) -> [f64; STEPS] {
+        let weights = self.weights(z);
+        let spikes = |row: &[f64; DIM]| rng.random::<f64>() < sigmoid(dot(&weights, row));
+        self.design.each_ref().map(spikes).map(f64::from)
+    }
+
+    /// The statistics `[10]` of a series of spikes `[time]`.
+    fn reduce(&self, spikes: &[f64]) -> Vec<f64> {
+        let mut x = vec![0.0; DIM];
+        for (row, spike) in self.design.iter().zip(spikes) {
+            for (x, element) in x.iter_mut().zip(row) {
+                *x += spike * element;
+            }
+        }
+        x
+    }
+
+    /// Log likelihood of the series with these statistics and its gradient in the parameters; that
+    /// of the statistics, up to a constant.
     fn evaluate(&self, x: &[f64], z: &[f64]) -> (f64, Vec<f64>) {
         let weights = self.weights(z);
         let mut value: f64 = weights.iter().zip(x).map(|(weight, x)| weight * x).sum();
@@ -142,15 +165,7 @@ impl Simulator for BernoulliGlm {
     }
 
     fn simulate(&self, theta: &[f64], rng: &mut ChaCha8Rng) -> Result<Simulation> {
-        let weights = self.weights(theta);
-        let mut x = vec![0.0; DIM];
-        for row in &self.design {
-            if rng.random::<f64>() < sigmoid(dot(&weights, row)) {
-                for (x, element) in x.iter_mut().zip(row) {
-                    *x += element;
-                }
-            }
-        }
+        let x = self.reduce(&self.spikes(theta, rng));
         let (_, score) = self.evaluate(&x, theta);
         Ok(Simulation { x, score: Some(score) })
     }
@@ -186,6 +201,90 @@ impl Task for BernoulliGlm {
     }
 }
 
+/// Offset and filter of a neuron from the series of its spikes (Lueckmann et al. 2021,
+/// arXiv:2101.04653, T.6).
+///
+/// The parameters `z: [10]`, their prior and the stimulus I are those of [`BernoulliGlm`]; its
+/// [`weights`](BernoulliGlm::weights) are the (b, f) that z stands for. The observables `y: [100]`
+/// are 1 at times with a spike and 0 at others, `p(y_t = 1 | z) = sigmoid(b + sum_j f_j I_(t-j))`.
+/// The posterior is that of [`BernoulliGlm`] given the [`statistics`](Self::statistics) of y.
+#[derive(Clone, Debug, Default)]
+pub struct BernoulliGlmRaw {
+    reduced: BernoulliGlm,
+}
+
+impl BernoulliGlmRaw {
+    /// The task.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The observables `[10]` of [`BernoulliGlm`], sufficient statistics of the series `y: [100]`:
+    /// `sum_t y_t`, and `sum_t y_t I_(t-j)` for the lags j = 0..8.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a series of another length; [`Error::NotFinite`] for one with NaN or
+    /// infinities; [`Error::Reference`] for one with numbers other than 0 and 1.
+    pub fn statistics(&self, y: &[f64]) -> Result<Vec<f64>> {
+        require_observation(y, STEPS)?;
+        match y.iter().position(|&value| value != 0.0 && value != 1.0) {
+            None => Ok(self.reduced.reduce(y)),
+            Some(t) => {
+                let reason =
+                    format!("observation[{t}] is {}, expected 1 for a spike or 0 for none", y[t]);
+                Err(Error::Reference { reason })
+            }
+        }
+    }
+}
+
+impl Simulator for BernoulliGlmRaw {
+    type Error = Error;
+
+    fn parameters(&self) -> usize {
+        DIM
+    }
+
+    fn observables(&self) -> usize {
+        STEPS
+    }
+
+    fn simulate(&self, theta: &[f64], rng: &mut ChaCha8Rng) -> Result<Simulation> {
+        let x = self.reduced.spikes(theta, rng).to_vec();
+        let (_, score) = self.reduced.evaluate(&self.reduced.reduce(&x), theta);
+        Ok(Simulation { x, score: Some(score) })
+    }
+}
+
+impl Task for BernoulliGlmRaw {
+    fn name(&self) -> &'static str {
+        "bernoulli-glm-raw"
+    }
+
+    fn description(&self) -> &'static str {
+        "Offset and filter of a spiking neuron from its 100 spikes or silences, in whitened \
+         coordinates (Lueckmann et al. 2021, arXiv:2101.04653, T.6, with a stimulus of our own)."
+    }
+
+    fn prior(&self) -> &Prior {
+        &self.reduced.prior
+    }
+
+    fn simulator(&self) -> &TaskSimulator {
+        self
+    }
+
+    fn reference_posterior(&self, x: &[f64], draws: usize, seed: u64) -> Result<Array2<f64>> {
+        Ok(self.reference(x, draws, seed)?.theta)
+    }
+
+    /// That of [`BernoulliGlm`] given the statistics of the series.
+    fn reference(&self, x: &[f64], draws: usize, seed: u64) -> Result<Draws> {
+        self.reduced.reference(&self.statistics(x)?, draws, seed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use autodiff::assert_gradient;
@@ -200,6 +299,36 @@ mod tests {
             let mut rng = ChaCha8Rng::seed_from_u64(index);
             let Simulation { x, score } = task.simulate(&z, &mut rng).unwrap();
             assert_gradient(|z| task.evaluate(&x, z).0, &z, &score.unwrap(), 1e-6);
+        }
+    }
+
+    /// The probability of a series time by time, and the score of its simulation.
+    #[test]
+    fn the_likelihood_is_that_of_the_series() {
+        let task = BernoulliGlmRaw::new();
+        let ln_sigmoid = |drive: f64| -(-drive).exp().ln_1p();
+        let log_probability = |y: &[f64], z: &[f64]| -> f64 {
+            let weights = task.reduced.weights(z);
+            let times = task.reduced.design.iter().zip(y);
+            times
+                .map(|(row, y)| {
+                    let drive = dot(&weights, row);
+                    y * ln_sigmoid(drive) + (1.0 - y) * ln_sigmoid(-drive)
+                })
+                .sum()
+        };
+        for index in 0..5 {
+            let z = task.prior().sample(2, index);
+            let mut rng = ChaCha8Rng::seed_from_u64(index);
+            let Simulation { x, score } = task.simulate(&z, &mut rng).unwrap();
+            assert_gradient(|z| log_probability(&x, z), &z, &score.unwrap(), 1e-6);
+            let statistics = task.statistics(&x).unwrap();
+            for other in 0..5 {
+                let z = task.prior().sample(3, other);
+                let expected = log_probability(&x, &z);
+                let (found, _) = task.reduced.evaluate(&statistics, &z);
+                assert!((found - expected).abs() < 1e-11 * (1.0 - expected), "{found} {expected}");
+            }
         }
     }
 
