@@ -218,6 +218,13 @@ fn a_stopped_training_continues_to_the_same_bits() {
     let mut fitting = Fitting { device: &device, checkpoints, observer: &mut quiet };
     let fewer = set.first(399).unwrap();
     assert!(npe(&prior, &fewer, &settings, &mut fitting).is_err());
+    // nor those of as many other ones, neither those of another loss
+    let mut theta = set.theta().to_owned();
+    theta.column_mut(0).mapv_inplace(|x| -x);
+    let other = Simulations::new(theta, set.x().to_owned(), None).unwrap();
+    let mut fitting = Fitting { device: &device, checkpoints, observer: &mut quiet };
+    let error = npe(&prior, &other, &settings, &mut fitting).unwrap_err().to_string();
+    assert!(error.contains("other settings, data, loss"), "{error}");
 }
 
 /// Draws, densities and their integral agree with the closed form and with each other.

@@ -15,7 +15,7 @@ use crate::file::WeightFile;
 use crate::weights::{Weight, load_weights, named_weights};
 
 const KIND: &str = "training checkpoint";
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 
 /// Where a training is, but for its weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,11 +81,35 @@ impl CheckpointState {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Header {
-    settings: TrainingSettings,
-    rows: usize,
+    #[serde(flatten)]
+    identity: Identity,
     state: CheckpointState,
+}
+
+/// What tells one training from another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// How it is trained.
+    pub settings: TrainingSettings,
+    /// Number of rows.
+    pub rows: usize,
+    /// Loss of the initial weights, which changes with the data, the loss and the model; `None`
+    /// where it is not finite.
+    pub initial_loss: Option<f64>,
+}
+
+impl Identity {
+    /// Relative difference of initial losses that rounding on another machine may make.
+    const ROUNDING: f64 = 1e-4;
+
+    fn is_that_of(&self, other: &Self) -> bool {
+        let losses_agree = match (self.initial_loss, other.initial_loss) {
+            (Some(a), Some(b)) => (a - b).abs() <= Self::ROUNDING * a.abs().max(b.abs()).max(1e-3),
+            (a, b) => a == b,
+        };
+        self.settings == other.settings && self.rows == other.rows && losses_agree
+    }
 }
 
 /// A training: what changes from step to step.
@@ -123,7 +147,7 @@ impl<M: Module> Training<M> {
     ///
     /// # Errors
     /// If the device fails or the file cannot be written.
-    pub fn write(&self, path: &Path, settings: &TrainingSettings, rows: usize) -> Result<()> {
+    pub fn write(&self, path: &Path, identity: &Identity) -> Result<()> {
         let (means, squares) = self.adam.stored(&self.model)?;
         let parts = [
             ("model", named_weights(&self.model)?),
@@ -139,18 +163,19 @@ impl<M: Module> Training<M> {
             };
             part.into_iter().map(named)
         });
-        let header = Header { settings: settings.clone(), rows, state: self.state.clone() };
+        let header = Header { identity: identity.clone(), state: self.state.clone() };
         WeightFile { header, weights: weights.collect() }.write(path, KIND, SCHEMA)
     }
 
-    /// Reads a training of a model like this one, of these settings and this number of rows.
+    /// Reads the training that this is the identity of, of a model like this one.
     ///
     /// # Errors
     /// If the file is damaged or belongs to another training.
-    pub fn read(path: &Path, settings: &TrainingSettings, rows: usize, like: M) -> Result<Self> {
+    pub fn read(path: &Path, identity: &Identity, like: M) -> Result<Self> {
         let WeightFile { header, weights } = WeightFile::<Header>::read(path, KIND, SCHEMA)?;
-        if header.settings != *settings || header.rows != rows {
-            let reason = "it is of a training with other settings or data; remove it to start anew";
+        if !header.identity.is_that_of(identity) {
+            let reason = "it is of a training with other settings, data, loss or initial weights; \
+                          remove it to start anew";
             return Err(Error::Format { path: path.to_path_buf(), reason: reason.into() });
         }
         let part = |prefix: &str| -> Vec<Weight> {

@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::checkpoint::Training;
+use super::checkpoint::{Identity, Training};
 use super::settings::{Batches, Schedule, TrainingSettings};
 use super::{CurvePoint, Objective, TrainingEnd, TrainingProgress, TrainingReport};
 use crate::error::{Error, Result};
@@ -40,8 +40,8 @@ fn rng(seed: u64, purpose: u64, index: usize) -> ChaCha8Rng {
 /// Minimises the objective from the weights of `model`.
 ///
 /// With `checkpoint`, the state is stored in that file now and then, and continued from it when it
-/// exists and belongs to the same settings and number of rows; the result is the same to the last
-/// bit as without the interruption. `observer` hears of every step and stops the training by
+/// exists and belongs to the same settings, data, loss and initial weights (told by the loss of the
+/// latter); the result is the same to the last bit as without the interruption. `observer` hears of every step and stops the training by
 /// returning [`ControlFlow::Break`].
 ///
 /// # Errors
@@ -65,24 +65,34 @@ pub fn train<O: Objective>(
     }
     let mut order: Vec<usize> = (0..rows).collect();
     order.shuffle(&mut rng(settings.seed, 0, 0));
-    // One row cannot be split: it is trained on.
-    let kept = ((rows as f64 * settings.validation).round() as usize).min(rows - 1);
+    // at least one row, where validation is wanted; a single row cannot be split: it is trained on
+    let wanted = (rows as f64 * settings.validation).round() as usize;
+    let kept = wanted.max(usize::from(settings.validation > 0.0)).min(rows - 1);
     let (validation, training) = order.split_at(kept);
     let batch = settings.batch.min(training.len());
     let epoch_steps = training.len() / batch;
     let every = settings.evaluate_every.unwrap_or(epoch_steps);
 
     let by_burn = objective.contains_derivatives();
-    let mut now = match checkpoint.filter(|path| path.exists()) {
-        Some(path) => Training::read(path, settings, rows, model)?,
+    let stored = match checkpoint {
+        Some(path) => {
+            let some = &order[..rows.min(VALIDATION_BATCH)];
+            let initial_loss = validate(objective, &model.valid(), some, settings.seed)?;
+            let initial_loss = initial_loss.filter(|loss| loss.is_finite());
+            Some((path, Identity { settings: settings.clone(), rows, initial_loss }))
+        }
+        None => None,
+    };
+    let mut now = match stored.as_ref().filter(|(path, _)| path.exists()) {
+        Some((path, identity)) => Training::read(path, identity, model)?,
         None => Training::new(model),
     };
     if by_burn {
         now.model = now.model.train();
     }
     let mut saved = Instant::now();
-    let store = |now: &Training<O::Model>| match checkpoint {
-        Some(path) => now.write(path, settings, rows),
+    let store = |now: &Training<O::Model>| match &stored {
+        Some((path, identity)) => now.write(path, identity),
         None => Ok(()),
     };
     let mut epoch_order = training.to_vec();
