@@ -166,14 +166,13 @@ pub(crate) fn check_set(set: &Simulations, parameters: usize) -> Result<()> {
     if set.len() < 2 {
         return Err(Error::TooFew { what: "simulations", minimum: 2, found: set.len() });
     }
-    match set.non_finite().first() {
-        Some(row) => {
-            let x = set.x();
-            let x = x.row(*row);
-            let index = x.iter().position(|value| !value.is_finite()).unwrap_or(0);
-            let what = format!("row {row} of the simulations: x");
-            Err(Error::NotFinite { what, index, value: x[index] })
+    let Some(&row) = set.non_finite().first() else { return Ok(()) };
+    for (name, array) in [("x", Some(set.x())), ("score", set.scores())] {
+        let Some(array) = array else { continue };
+        if let Some(index) = array.row(row).iter().position(|value| !value.is_finite()) {
+            let what = format!("row {row} of the simulations: {name}");
+            return Err(Error::NotFinite { what, index, value: array[[row, index]] });
         }
-        None => Ok(()),
     }
+    Ok(())
 }

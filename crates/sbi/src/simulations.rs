@@ -10,7 +10,7 @@ mod proposal;
 mod run;
 mod store;
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, concatenate};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -263,7 +263,8 @@ impl Simulations {
         Ok((self.select(first)?, self.select(second)?))
     }
 
-    /// All simulations of several sets, in order. Sources are known if they are in every set.
+    /// All simulations of several sets, in order. Sources are known if they are in every set. Failed
+    /// simulations have no score; a set of nothing else fits others with scores and others without.
     ///
     /// # Errors
     /// [`Error::Setting`] without a set; [`Error::Shape`] for sets of different shape, of which
@@ -274,23 +275,25 @@ impl Simulations {
             let (value, expected) = ("0".into(), "at least one set of simulations".into());
             return Err(Error::Setting { field: "sets", value, expected });
         };
-        for set in &sets {
-            let columns = |set: &Self| {
-                let scores = set.scores.as_ref().map_or(0, Array2::ncols);
-                vec![set.parameters(), set.observables(), scores]
-            };
-            if columns(set) != columns(first) {
-                return Err(Error::Shape {
-                    what: "a set of simulations (columns of theta, x, scores)".into(),
-                    expected: columns(first),
-                    found: columns(set),
-                });
-            }
-        }
-        let join = |array: &dyn Fn(&'a Self) -> Option<ArrayView2<'a, f64>>| {
-            let parts: Vec<_> = sets.iter().filter_map(|set| array(set)).collect();
-            concatenate(Axis(0), &parts).ok()
+        let scored = sets.iter().any(|set| set.scores.is_some());
+        let columns = |set: &Self| {
+            let has_scores = set.scores.is_some() || (scored && set.all_failed());
+            let scores = if has_scores { set.parameters() } else { 0 };
+            vec![set.parameters(), set.observables(), scores]
         };
+        if let Some(other) = sets.iter().find(|set| columns(set) != columns(first)) {
+            return Err(Error::Shape {
+                what: "a set of simulations (columns of theta, x, scores)".into(),
+                expected: columns(first),
+                found: columns(other),
+            });
+        }
+        let join = |array: &dyn Fn(&'a Self) -> CowArray<'a, f64, Ix2>| {
+            let parts: Vec<_> = sets.iter().map(|set| array(set)).collect();
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            concatenate(Axis(0), &views).expect("arrays of as many columns")
+        };
+        let no_score = |set: &Self| Array2::from_elem((set.len(), set.parameters()), f64::NAN);
         let mut dropped = Vec::new();
         let mut before = 0;
         for set in &sets {
@@ -301,12 +304,19 @@ impl Simulations {
         let known = sets.iter().all(|set| set.sources.is_some());
         let sources = sets.iter().filter_map(|set| set.sources()).flatten().copied();
         Ok(Self {
-            theta: join(&|set| Some(set.theta())).unwrap_or_default(),
-            x: join(&|set| Some(set.x())).unwrap_or_default(),
-            scores: first.scores.as_ref().and_then(|_| join(&|set| set.scores())),
+            theta: join(&|set| set.theta().into()),
+            x: join(&|set| set.x().into()),
+            scores: scored.then(|| {
+                join(&|set| set.scores().map_or_else(|| no_score(set).into(), Into::into))
+            }),
             sources: known.then(|| sources.collect()),
             dropped,
         })
+    }
+
+    /// True if no simulation of the set came to an end, so that none could have a score.
+    fn all_failed(&self) -> bool {
+        self.x.rows().into_iter().all(|row| row.iter().all(|value| value.is_nan()))
     }
 
     /// Adds the simulations of another set after those of this one.

@@ -259,6 +259,24 @@ fn parts_and_wholes() {
 }
 
 #[test]
+fn sets_of_failures_only_join_others() {
+    let fails = Linear::new(f64::INFINITY, f64::INFINITY);
+    let sound = simulate(&Linear::sound(), &prior(), 0..5, 3, Policy::default(), QUIET).unwrap();
+    for (failed, rows) in [(OnFault::Drop, 0), (OnFault::Keep, 4)] {
+        let policy = Policy { failed, ..Policy::default() };
+        let none = simulate(&fails, &prior(), 5..9, 3, policy, QUIET).unwrap();
+        assert_eq!((none.len(), none.calls(), none.scores()), (rows, 4, None));
+        for sets in [[&sound, &none], [&none, &sound]] {
+            let all = Simulations::concat(sets).unwrap();
+            assert_eq!((all.len(), all.calls()), (5 + rows, 9));
+            let scores = all.scores().expect("those of the sound ones");
+            assert_eq!(scores.iter().filter(|score| score.is_nan()).count(), 2 * rows);
+        }
+        assert!(Simulations::concat([&none, &none]).unwrap().scores().is_none());
+    }
+}
+
+#[test]
 fn files_come_back_whole_or_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("set.npz");
@@ -389,5 +407,8 @@ fn a_store_is_continued_only_as_what_it_is() {
     std::fs::write(&manifest, "{\"format\": 1}").unwrap();
     let error = Store::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("manifest.json") && error.contains("no manifest"), "{error}");
+    std::fs::write(&manifest, "{\"format\": 9, \"shards\": []}").unwrap();
+    let error = Store::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("it has format 9, expected 1"), "{error}");
     assert!(Store::open(&folder.path().join("none")).is_err());
 }

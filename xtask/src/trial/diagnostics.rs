@@ -114,7 +114,8 @@ impl Diagnostics {
                 grade: grade(dropped as f64 / calls as f64, (0.01, 0.2)),
                 text: format!(
                     "{dropped} of {calls} simulations failed or were not finite and were left \
-                     out: what is learnt is the posterior given that a simulation succeeds"
+                     out: {}",
+                    self.settings.method.without_failures()
                 ),
             });
         }

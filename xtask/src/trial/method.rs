@@ -59,6 +59,16 @@ impl Method {
         matches!(self, Self::Snpe | Self::Tsnpe | Self::Snle | Self::Snre)
     }
 
+    /// What is learnt from the simulations that succeed.
+    pub fn without_failures(self) -> &'static str {
+        match self {
+            Self::Nle | Self::Nre | Self::Snle | Self::Snre => {
+                "the posterior lacks the probability that a simulation with its parameters succeeds"
+            }
+            _ => "what is learnt is the posterior given that a simulation succeeds",
+        }
+    }
+
     /// True if its networks are flows.
     pub fn has_flow(self) -> bool {
         self.is_neural() && !matches!(self, Self::Fmpe | Self::Nre | Self::Snre)

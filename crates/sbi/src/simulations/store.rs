@@ -65,6 +65,12 @@ struct Manifest {
     plan: StorePlan,
 }
 
+/// What decides whether the rest of the manifest can be understood.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
 /// A folder of simulations.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -119,11 +125,12 @@ impl Store {
         let path = folder.join(MANIFEST);
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let bad = |reason: String| Error::File { path: path.clone(), reason };
-        let manifest: Manifest = serde_json::from_str(&text)
-            .map_err(|error| bad(format!("it is no manifest of simulations ({error})")))?;
-        if manifest.format != FORMAT {
-            return Err(bad(format!("it has format {}, expected {FORMAT}", manifest.format)));
+        let damaged = |error| bad(format!("it is no manifest of simulations ({error})"));
+        let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
+        if format != FORMAT {
+            return Err(bad(format!("it has format {format}, expected {FORMAT}")));
         }
+        let manifest: Manifest = serde_json::from_str(&text).map_err(damaged)?;
         manifest.plan.validate().map_err(|error| bad(error.to_string()))?;
         Ok(Self { folder: folder.to_owned(), manifest })
     }
