@@ -1,7 +1,7 @@
 //! What a compressor is.
 
 use crate::error::{Error, Result};
-use crate::shape::MapShape;
+use crate::shape::{MapShape, Maps};
 
 /// A function from maps to a few numbers each.
 pub trait Compressor {
@@ -11,12 +11,11 @@ pub trait Compressor {
     /// Numbers that it makes of a map.
     fn summary_len(&self) -> usize;
 
-    /// The summaries `[map][summary]` of `maps` `[map][bin][y][x]`. A map's summary does not depend
-    /// on the other maps.
+    /// The summaries `[map][summary]` of maps. A map's summary does not depend on the other maps.
     ///
     /// # Errors
-    /// If a map is incomplete or not finite, or a device fails.
-    fn compress(&self, maps: &[f32]) -> Result<Vec<f64>>;
+    /// If the maps are of another shape or not finite, or a device fails.
+    fn compress(&self, maps: Maps<'_>) -> Result<Vec<f64>>;
 }
 
 impl<C: Compressor + ?Sized> Compressor for &C {
@@ -28,7 +27,7 @@ impl<C: Compressor + ?Sized> Compressor for &C {
         (**self).summary_len()
     }
 
-    fn compress(&self, maps: &[f32]) -> Result<Vec<f64>> {
+    fn compress(&self, maps: Maps<'_>) -> Result<Vec<f64>> {
         (**self).compress(maps)
     }
 }
@@ -75,8 +74,8 @@ impl<A: Compressor, B: Compressor> Compressor for Chain<A, B> {
         self.second.summary_len()
     }
 
-    fn compress(&self, maps: &[f32]) -> Result<Vec<f64>> {
+    fn compress(&self, maps: Maps<'_>) -> Result<Vec<f64>> {
         let between: Vec<f32> = self.first.compress(maps)?.iter().map(|x| *x as f32).collect();
-        self.second.compress(&between)
+        self.second.compress(Maps::new(self.second.shape(), &between)?)
     }
 }

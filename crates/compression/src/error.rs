@@ -67,6 +67,12 @@ pub enum Error {
         /// Why.
         source: SourceError,
     },
+    /// A source panicked, or the preparation of its maps.
+    #[error("the thread that makes maps panicked: {message}")]
+    SourcePanicked {
+        /// What it said.
+        message: String,
+    },
     /// There is too little to learn from.
     #[error("{what}: {found} are too few, at least {minimum} are needed")]
     TooFew {

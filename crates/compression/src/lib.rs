@@ -22,7 +22,7 @@ pub use network::{
 };
 pub use neural::{Gaussian, NeuralCompressor};
 pub use score::ScoreCompressor;
-pub use shape::MapShape;
+pub use shape::{MapShape, Maps};
 pub use source::{FisherSource, MapSource, MemorySource, SummarySource};
 pub use spectrum::{SpectrumCompressor, SpectrumConfig};
 pub use training::{

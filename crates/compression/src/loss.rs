@@ -161,8 +161,13 @@ impl Loss {
                 let expected = "at least the number of parameters";
                 check(found >= parameters, "summaries", found.to_string(), expected)?;
                 Error::count("derivatives_every", *derivatives_every)?;
-                check(*strength >= 1.0, "strength", strength.to_string(), "at least 1")?;
-                positive("closeness", *closeness)
+                positive("closeness", *closeness)?;
+                let fits = strength.is_finite()
+                    && *strength >= 1.0
+                    && imnn::fading(*strength, *closeness) > 0.0;
+                let expected = "at least 1, and so small that closeness (strength - 1) + \
+                                closeness^2 / (1 + closeness) < 1";
+                check(fits, "strength", strength.to_string(), expected)
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::compressor::Compressor;
 use crate::error::{Error, Result};
 use crate::loss::{Loss, gnll_moments};
 use crate::network::{Network, NetworkConfig};
-use crate::shape::MapShape;
+use crate::shape::{MapShape, Maps};
 use crate::training::{Identity, Model, Units, append, numbers, upload};
 
 /// Maps evaluated at a time.
@@ -101,8 +101,8 @@ impl NeuralCompressor {
     /// The posterior that GNLL learnt, for each map; `None` after other losses.
     ///
     /// # Errors
-    /// If a map is incomplete or not finite, or the device fails.
-    pub fn gaussians(&self, maps: &[f32]) -> Result<Option<Vec<Gaussian>>> {
+    /// If the maps are of another shape or not finite, or the device fails.
+    pub fn gaussians(&self, maps: Maps<'_>) -> Result<Option<Vec<Gaussian>>> {
         let Loss::Gnll { floor } = self.loss else { return Ok(None) };
         let d = self.parameters_len();
         let (shift, scale) = (self.units.parameters.shift(), self.units.parameters.scale());
@@ -124,8 +124,8 @@ impl NeuralCompressor {
     }
 
     /// Outputs of the network, `[map][output]`.
-    fn outputs(&self, maps: &[f32]) -> Result<Vec<f64>> {
-        self.shape.count(maps)?;
+    fn outputs(&self, maps: Maps<'_>) -> Result<Vec<f64>> {
+        let maps = maps.require(self.shape)?;
         let mut found = Vec::new();
         let device = self.device();
         let numbers_of_map = self.shape.numbers();
@@ -157,7 +157,7 @@ impl Compressor for NeuralCompressor {
         self.loss.summary_len(self.parameters_len())
     }
 
-    fn compress(&self, maps: &[f32]) -> Result<Vec<f64>> {
+    fn compress(&self, maps: Maps<'_>) -> Result<Vec<f64>> {
         let d = self.parameters_len();
         let outputs = self.outputs(maps)?;
         if matches!(self.loss, Loss::Vmim { .. } | Loss::Imnn { .. }) {

@@ -18,7 +18,7 @@
 use crate::compressor::Compressor;
 use crate::error::{Error, Result};
 use crate::linear::{Cholesky, product, transpose};
-use crate::shape::MapShape;
+use crate::shape::{MapShape, Maps};
 
 /// Estimates of the parameters that are linear in the data.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,8 +88,8 @@ impl Compressor for ScoreCompressor {
         self.fiducial.len()
     }
 
-    fn compress(&self, maps: &[f32]) -> Result<Vec<f64>> {
-        self.shape.count(maps)?;
+    fn compress(&self, maps: Maps<'_>) -> Result<Vec<f64>> {
+        let maps = maps.require(self.shape)?;
         let n = self.shape.numbers();
         let estimates = maps.chunks_exact(n).flat_map(|map| {
             self.filter.chunks_exact(n).zip(&self.fiducial).map(|(filter, fiducial)| {

@@ -1,4 +1,4 @@
-//! The shape of a map.
+//! Maps and their shape.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,12 @@ impl MapShape {
         self.height * self.width
     }
 
+    /// False for numbers in one row, which are no image.
+    #[must_use]
+    pub fn is_image(&self) -> bool {
+        self.height > 1
+    }
+
     /// Checks that there is a pixel.
     ///
     /// # Errors
@@ -55,31 +61,82 @@ impl MapShape {
         }
         Ok(())
     }
-
-    /// Number of maps in `maps`, if they are whole and finite.
-    pub(crate) fn count(&self, maps: &[f32]) -> Result<usize> {
-        let numbers = self.numbers();
-        if !maps.len().is_multiple_of(numbers) {
-            return Err(Error::Shape {
-                what: "maps",
-                expected: format!("a multiple of {numbers} numbers ({self})"),
-                found: format!("{} numbers", maps.len()),
-            });
-        }
-        match maps.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(Error::NotFinite {
-                what: "maps",
-                row: at / numbers,
-                element: at % numbers,
-                value: f64::from(maps[at]),
-            }),
-            None => Ok(maps.len() / numbers),
-        }
-    }
 }
 
 impl std::fmt::Display for MapShape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} x {} x {}", self.bins, self.height, self.width)
+    }
+}
+
+/// Maps of one shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Maps<'a> {
+    shape: MapShape,
+    numbers: &'a [f32],
+}
+
+impl<'a> Maps<'a> {
+    /// `numbers` `[map][bin][y][x]` of maps of this shape; there may be no map.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the shape has no pixel, [`Error::Shape`] if a map is incomplete.
+    pub fn new(shape: MapShape, numbers: &'a [f32]) -> Result<Self> {
+        shape.validate()?;
+        if !numbers.len().is_multiple_of(shape.numbers()) {
+            return Err(Error::Shape {
+                what: "maps",
+                expected: format!("a multiple of {} numbers ({shape})", shape.numbers()),
+                found: format!("{} numbers", numbers.len()),
+            });
+        }
+        Ok(Self { shape, numbers })
+    }
+
+    /// Shape of a map.
+    #[must_use]
+    pub fn shape(&self) -> MapShape {
+        self.shape
+    }
+
+    /// Number of maps.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.numbers.len() / self.shape.numbers()
+    }
+
+    /// `[map][bin][y][x]`.
+    #[must_use]
+    pub fn numbers(&self) -> &'a [f32] {
+        self.numbers
+    }
+
+    /// Each map.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [f32]> {
+        self.numbers.chunks_exact(self.shape.numbers())
+    }
+
+    /// The numbers, if the maps have the shape that a compressor takes and are finite.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] or [`Error::NotFinite`] if they have not or are not.
+    pub fn require(self, shape: MapShape) -> Result<&'a [f32]> {
+        if self.shape != shape {
+            return Err(Error::Shape {
+                what: "maps",
+                expected: format!("bins, rows and columns {shape}"),
+                found: self.shape.to_string(),
+            });
+        }
+        let each = shape.numbers();
+        match self.numbers.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(Error::NotFinite {
+                what: "maps",
+                row: at / each,
+                element: at % each,
+                value: f64::from(self.numbers[at]),
+            }),
+            None => Ok(self.numbers),
+        }
     }
 }

@@ -38,9 +38,10 @@ pub trait MapSource: Sync {
     }
 
     /// True if a flipped (and, where they are square, turned) map is as likely as the map;
-    /// augmentation is left out where it is not. Default true.
+    /// augmentation is left out where it is not. By default true for images, false for numbers in
+    /// one row.
     fn symmetric(&self) -> bool {
-        true
+        self.shape().is_image()
     }
 
     /// Maps at and around one set of parameters, for the loss that needs derivatives.

@@ -1,16 +1,4 @@
 //! Compression into binned auto and cross spectra.
-//!
-//! With the discrete Fourier transform `f_i(k)` of bin `i` of a map of `N` pixels of the side `p`,
-//!
-//! `C_ij(b) = p^2 / N  < Re f_i(k) f_j(k)^* >`,
-//!
-//! the mean over the modes whose angular frequency `|l| = 2 pi |k| / (side p)` lies in multipole
-//! bin `b`. In the flat-sky limit this is the angular power spectrum in steradian, pixel window and
-//! noise included.
-//!
-//! # References
-//! The pseudo-spectrum of a flat, unmasked field; e.g. M. Tegmark 1997, Phys. Rev. D 55, 5895,
-//! arXiv:astro-ph/9611174.
 
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
@@ -18,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compressor::Compressor;
 use crate::error::{Error, Result};
-use crate::shape::MapShape;
+use crate::shape::{MapShape, Maps};
 
 /// Settings of a compression into spectra.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +32,24 @@ impl SpectrumConfig {
     }
 }
 
-/// Binned spectra of all pairs of bins.
+/// Binned spectra of all pairs of bins, `[map][bin][y][x]` to `[map][pair][multipole bin]`.
+///
+/// With the discrete Fourier transform `f_i(k)` of bin `i` of a map of `N` pixels of the side `p`,
+///
+/// `C_ij(b) = p^2 / N  < Re f_i(k) f_j(k)^* >`,
+///
+/// the mean over the modes whose angular frequency `|l| = 2 pi |k| / (side p)` lies in multipole
+/// bin `b`. In the flat-sky limit this is the angular power spectrum in steradian, pixel window and
+/// noise included.
+///
+/// *When to use.* Isotropic Gaussian fields, of which spectra in narrow bins lose nothing; a
+/// baseline for networks, or their input.
+/// *When not.* Fields that are not Gaussian: what their phases know is lost. Masked or curved
+/// skies: nothing is corrected for.
+///
+/// # References
+/// The pseudo-spectrum of a flat, unmasked field; e.g. M. Tegmark 1997, Phys. Rev. D 55, 5895,
+/// arXiv:astro-ph/9611174.
 pub struct SpectrumCompressor {
     shape: MapShape,
     config: SpectrumConfig,
@@ -152,8 +157,9 @@ impl Compressor for SpectrumCompressor {
     }
 
     /// Spectra `[map][pair][multipole bin]`, the pairs in the order 00, 01, .., 11, 12, ...
-    fn compress(&self, maps: &[f32]) -> Result<Vec<f64>> {
-        let count = self.shape.count(maps)?;
+    fn compress(&self, maps: Maps<'_>) -> Result<Vec<f64>> {
+        let count = maps.count();
+        let maps = maps.require(self.shape)?;
         let pixels = self.shape.pixels();
         let unit = self.config.pixel.powi(2) / pixels as f64;
         let mut spectra = Vec::with_capacity(count * self.summary_len());

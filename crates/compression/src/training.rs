@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::loss::{FisherInformation, Loss};
 use crate::network::NetworkConfig;
 use crate::neural::NeuralCompressor;
-use crate::shape::MapShape;
+use crate::shape::Maps;
 use crate::source::MemorySource;
 
 /// One evaluation of the losses.
@@ -66,7 +66,7 @@ pub struct TrainingProgress {
 pub struct Timing {
     /// Seconds of training, evaluations included.
     pub seconds: f64,
-    /// Seconds in which the network waited for maps.
+    /// Seconds in which the network waited for maps, also in evaluations.
     pub waiting: f64,
     /// Seconds of evaluations.
     pub evaluating: f64,
@@ -121,23 +121,23 @@ impl TrainingReport {
     }
 }
 
-/// Trains a network on given `maps` `[map][bin][y][x]` with their `parameters` `[map][parameter]`.
+/// Trains a network on given maps with their `parameters` `[map][parameter]`.
 ///
 /// `settings.validation` of the maps, chosen by the seed, are used for validation, and all others
-/// for training (`settings.examples` is ignored). See [`train`].
+/// for training (`settings.examples` is ignored). By default images are flipped at random: where a
+/// flipped image is not as likely, take [`Augmentation::None`]. See [`train`].
 ///
 /// # Errors
 /// As [`train`]; if the arrays do not fit each other.
 pub fn fit(
-    shape: MapShape,
-    maps: &[f32],
+    maps: Maps<'_>,
     parameters: &[f64],
     network: &NetworkConfig,
     loss: &Loss,
     settings: &TrainingSettings,
     device: &Device,
 ) -> Result<(NeuralCompressor, TrainingReport)> {
-    let source = MemorySource::new(shape, maps, parameters, settings.seed)?;
+    let source = MemorySource::new(maps, parameters, settings.seed)?;
     let count = source.count() as u64;
     if count <= settings.validation {
         let (what, minimum) = ("maps beyond those for validation", settings.validation + 1);

@@ -7,9 +7,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Distribution as Random, Tensor, TensorData};
 use compression::{
     Augmentation, BatchNorm, Chain, Compressor, Error, FisherSource, Loss, MapShape, MapSource,
-    NetworkConfig, NeuralCompressor, NonFinite, Normalisation, PerceptronConfig, ResNetConfig,
-    ScoreCompressor, SourceError, SpectraConfig, SpectrumCompressor, SpectrumConfig, SummarySource,
-    TrainingReport, TrainingSettings, fit, train,
+    Maps, NetworkConfig, NeuralCompressor, NonFinite, Normalisation, PerceptronConfig,
+    ResNetConfig, ScoreCompressor, SourceError, SpectraConfig, SpectrumCompressor, SpectrumConfig,
+    SummarySource, TrainingReport, TrainingSettings, fit, train,
 };
 use flows::{Weight, WeightFile, named_weights};
 use rand::{RngExt, SeedableRng};
@@ -22,6 +22,11 @@ fn rng(seed: u64, index: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(index);
     rng
+}
+
+/// Maps of the usual shape.
+fn of(numbers: &[f32]) -> Maps<'_> {
+    Maps::new(SHAPE, numbers).unwrap()
 }
 
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
@@ -247,10 +252,10 @@ fn a_network_may_see_spectra_beside_pixels() {
     let (source, settings) = (Toy { bad: None }, settings());
     let (compressor, _) =
         train(&source, &network, &Loss::Mse, &settings, &device, None, observer).unwrap();
-    let expected = compressor.compress(&maps(5)).unwrap();
+    let expected = compressor.compress(of(&maps(5))).unwrap();
     compressor.save(&path).unwrap();
     let loaded = NeuralCompressor::load(&path, &device).unwrap();
-    assert_eq!(loaded.compress(&maps(5)).unwrap(), expected);
+    assert_eq!(loaded.compress(of(&maps(5))).unwrap(), expected);
     assert_eq!(loaded.config(), &network);
 }
 
@@ -293,7 +298,7 @@ fn trainings_can_be_continued_and_do_not_depend_on_threads() {
     for (name, loss) in [("mse", Loss::Mse), ("vmim", Loss::vmim())] {
         let path = folder.path().join(format!("{name}.safetensors"));
         let (whole, report) = run(&loss, &settings(), None, None).unwrap();
-        let expected = whole.compress(&maps(5)).unwrap();
+        let expected = whole.compress(of(&maps(5))).unwrap();
         assert_eq!(report.curve.len(), 4);
 
         // stopped twice, in the middle of a pass and between evaluations
@@ -302,7 +307,7 @@ fn trainings_can_be_continued_and_do_not_depend_on_threads() {
             assert!(matches!(stopped, Err(Error::Stopped { .. })));
         }
         let (continued, again) = run(&loss, &settings(), Some(&path), None).unwrap();
-        assert_eq!(continued.compress(&maps(5)).unwrap(), expected, "{name}");
+        assert_eq!(continued.compress(of(&maps(5))).unwrap(), expected, "{name}");
         assert_eq!((&again.curve, again.best), (&report.curve, report.best));
         assert_eq!(again.timing.steps, 24 - 13);
 
@@ -313,10 +318,13 @@ fn trainings_can_be_continued_and_do_not_depend_on_threads() {
         for other in others {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
             let (other, _) = pool.install(|| run(&loss, &other, None, None)).unwrap();
-            assert_eq!(other.compress(&maps(5)).unwrap(), expected, "{name}");
+            assert_eq!(other.compress(of(&maps(5))).unwrap(), expected, "{name}");
         }
         let seed = TrainingSettings { seed: 6, ..settings() };
-        assert_ne!(run(&loss, &seed, None, None).unwrap().0.compress(&maps(5)).unwrap(), expected);
+        assert_ne!(
+            run(&loss, &seed, None, None).unwrap().0.compress(of(&maps(5))).unwrap(),
+            expected
+        );
 
         let refused = run(&loss, &seed, Some(&path), None).unwrap_err().to_string();
         assert!(refused.contains("another settings"), "{refused}");
@@ -337,19 +345,19 @@ fn files_hold_all_of_a_compressor() {
     let device = Device::flex();
     for loss in [Loss::gnll(), Loss::vmim()] {
         let (compressor, _) = run(&loss, &settings(), None, None).unwrap();
-        let expected = compressor.compress(&maps(70)).unwrap();
+        let expected = compressor.compress(of(&maps(70))).unwrap();
         // one by one as all together
         let one: Vec<f64> = maps(70)
             .chunks(SHAPE.numbers())
-            .flat_map(|map| compressor.compress(map).unwrap())
+            .flat_map(|map| compressor.compress(of(map)).unwrap())
             .collect();
         let difference = one.iter().zip(&expected).map(|(a, b)| (a - b).abs());
         assert!(difference.fold(0.0, f64::max) < 1e-5);
         compressor.save(&path).unwrap();
         let loaded = NeuralCompressor::load(&path, &device).unwrap();
-        assert_eq!(loaded.compress(&maps(70)).unwrap(), expected);
+        assert_eq!(loaded.compress(of(&maps(70))).unwrap(), expected);
         assert_eq!(loaded.density().is_some(), loss == Loss::vmim());
-        assert_eq!(loaded.gaussians(&maps(1)).unwrap().is_some(), loss == Loss::gnll());
+        assert_eq!(loaded.gaussians(of(&maps(1))).unwrap().is_some(), loss == Loss::gnll());
     }
     let mut file = WeightFile::<serde_json::Value>::read(&path, "compressor", 1).unwrap();
     file.header["network"]["res_net"]["stages"][1]["width"] = 7.into();
@@ -366,11 +374,15 @@ fn bad_input_is_refused() {
     let (compressor, _) = run(&Loss::Mse, &settings(), None, None).unwrap();
     let mut bad = maps(2);
     bad[SHAPE.numbers() + 4] = f32::NAN;
-    let error = compressor.compress(&bad).unwrap_err();
+    let error = compressor.compress(of(&bad)).unwrap_err();
     assert!(matches!(error, Error::NotFinite { row: 1, element: 4, .. }), "{error}");
-    assert!(matches!(compressor.compress(&bad[1..]), Err(Error::Shape { .. })));
-    assert!(compressor.compress(&[]).unwrap().is_empty());
-    let constant = compressor.compress(&vec![2.0; SHAPE.numbers()]).unwrap();
+    assert!(matches!(Maps::new(SHAPE, &bad[1..]), Err(Error::Shape { .. })));
+    // twice as many maps of one bin each
+    let bin = MapShape { bins: 1, ..SHAPE };
+    let error = compressor.compress(Maps::new(bin, &maps(2)).unwrap()).unwrap_err().to_string();
+    assert!(error.contains(&format!("{SHAPE} expected, found {bin}")), "{error}");
+    assert!(compressor.compress(of(&[])).unwrap().is_empty());
+    let constant = compressor.compress(of(&vec![2.0; SHAPE.numbers()])).unwrap();
     assert!(constant[0].is_finite());
 
     let few = TrainingSettings { examples: Some(7), ..settings() };
@@ -382,6 +394,12 @@ fn bad_input_is_refused() {
     assert!(matches!(run(&loss, &settings(), None, None), Err(Error::NoDerivatives)));
     let loss = Loss::Gnll { floor: 0.0 };
     assert!(matches!(run(&loss, &settings(), None, None), Err(Error::Setting { .. })));
+    // the covariance would be let go just where it is far off
+    for (strength, closeness) in [(11.0, 0.1), (f64::INFINITY, 0.1), (0.5, 0.1)] {
+        let loss = Loss::Imnn { summaries: None, derivatives_every: 1, strength, closeness };
+        let error = loss.validate(1).unwrap_err();
+        assert!(matches!(error, Error::Setting { setting: "strength", .. }), "{error}");
+    }
 
     let observer = &mut |_: &_| ControlFlow::Continue(());
     let source = Toy { bad: Some(20) };
@@ -391,21 +409,75 @@ fn bad_input_is_refused() {
     let drop = TrainingSettings { non_finite: NonFinite::Drop, ..settings() };
     let (_, report) =
         train(&source, &network(), &Loss::Mse, &drop, &device, None, observer).unwrap();
+    // of a batch without any example nothing can be learnt
+    let alone = TrainingSettings { batch: 1, steps: 40, ..drop.clone() };
+    let perceptron = NetworkConfig::from(PerceptronConfig::new(vec![4]));
+    let error = train(&source, &perceptron, &Loss::Mse, &alone, &device, None, observer);
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::TooFew { minimum: 1, found: 0, .. }), "{error}");
     // four complete passes and four fifths of one
     assert!((4..=5).contains(&report.dropped), "{}", report.dropped);
 
-    let perceptron = PerceptronConfig::new(vec![4]).into();
-    let none = fit(SHAPE, &[], &[], &perceptron, &Loss::Mse, &settings(), &device);
+    let none = fit(of(&[]), &[], &perceptron, &Loss::Mse, &settings(), &device);
     assert!(matches!(none, Err(Error::TooFew { .. })));
-    let theta = vec![0.5; 20];
-    let odd = fit(SHAPE, &maps(20)[1..], &theta, &perceptron, &Loss::Mse, &settings(), &device);
+    let theta = [0.5; 20];
+    let odd = fit(of(&maps(20)), &theta[1..], &perceptron, &Loss::Mse, &settings(), &device);
     assert!(matches!(odd, Err(Error::Shape { .. })));
     // constant maps and parameters tell nothing, and do no harm
     let constant = vec![1.0; 40 * SHAPE.numbers()];
     let theta = vec![0.5; 40];
     let (constant, _) =
-        fit(SHAPE, &constant, &theta, &network(), &Loss::Mse, &settings(), &device).unwrap();
-    assert!(constant.compress(&maps(1)).unwrap()[0].is_finite());
+        fit(of(&constant), &theta, &network(), &Loss::Mse, &settings(), &device).unwrap();
+    assert!(constant.compress(of(&maps(1))).unwrap()[0].is_finite());
+}
+
+/// Panics for an example.
+struct Panicking;
+
+impl MapSource for Panicking {
+    fn shape(&self) -> MapShape {
+        SHAPE
+    }
+
+    fn parameters_len(&self) -> usize {
+        1
+    }
+
+    fn pair(&self, index: u64, map: &mut [f32], theta: &mut [f64]) -> Result<(), SourceError> {
+        Toy { bad: None }.pair(index, map, theta)
+    }
+
+    fn renoise(&self, index: u64, epoch: u64, _: &mut [f32]) -> Result<(), SourceError> {
+        assert!(index != 20 || epoch == 0, "example {index} is beyond me");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_source_that_panics_ends_the_training_with_an_error() {
+    let observer = &mut |_: &_| ControlFlow::Continue(());
+    let (device, network) = (Device::flex(), network());
+    for loaders in [1, 3] {
+        let settings = TrainingSettings { loaders, ..settings() };
+        let error = train(&Panicking, &network, &Loss::Mse, &settings, &device, None, observer);
+        let error = error.unwrap_err();
+        assert!(matches!(&error, Error::SourcePanicked { .. }), "{error}");
+        assert!(error.to_string().contains("example 20 is beyond me"), "{error}");
+    }
+}
+
+#[test]
+fn numbers_in_a_row_are_not_flipped() {
+    let shape = MapShape::vector(3);
+    let theta: Vec<f64> = (0..60).map(|index| rng(4, index).random_range(-1.0..1.0)).collect();
+    let maps: Vec<f32> = theta.iter().flat_map(|t| [*t as f32, 7.0 * *t as f32, 0.5]).collect();
+    let curve = |augmentation| {
+        let settings = TrainingSettings { augmentation, ..settings() };
+        let network = PerceptronConfig::new(vec![4]).into();
+        let maps = Maps::new(shape, &maps).unwrap();
+        fit(maps, &theta, &network, &Loss::Mse, &settings, &Device::flex()).unwrap().1.curve
+    };
+    assert_eq!(curve(Augmentation::Flips), curve(Augmentation::None));
 }
 
 #[test]
@@ -450,7 +522,7 @@ fn spectra_of_waves_and_of_noise() {
             map[128 + y * 16 + x as usize] = (5.0 * (tau * y as f64 / 8.0).sin() - wave) as f32;
         }
     }
-    let found = spectra.compress(&map).unwrap();
+    let found = spectra.compress(Maps::new(shape, &map).unwrap()).unwrap();
     // a cosine of amplitude a is two modes of |f| = a N / 2; bin 0 holds these two, bin 1 those of
     // twice the frequency along x and of the lowest along y
     let unit = pixel * pixel * 128.0 / 4.0;
@@ -463,7 +535,7 @@ fn spectra_of_waves_and_of_noise() {
     let spectra = SpectrumCompressor::new(shape, config).unwrap();
     let mut rng = rng(9, 0);
     let maps: Vec<f32> = (0..400 * 256).map(|_| 2.0 * normal(&mut rng) as f32).collect();
-    let found = spectra.compress(&maps).unwrap();
+    let found = spectra.compress(Maps::new(shape, &maps).unwrap()).unwrap();
     for bin in 0..3 {
         let mean = found.iter().skip(bin).step_by(3).sum::<f64>() / 400.0;
         assert!((mean / (4.0 * pixel * pixel) - 1.0).abs() < 0.02, "white noise: {mean}");
@@ -485,7 +557,7 @@ fn a_network_after_a_spectrum() {
     let first = SpectrumCompressor::new(SHAPE, config).unwrap();
     let both = Chain::new(first, second).unwrap();
     assert_eq!((both.shape(), both.summary_len()), (SHAPE, 1));
-    assert_eq!(both.compress(&maps(4)).unwrap().len(), 4);
+    assert_eq!(both.compress(of(&maps(4))).unwrap().len(), 4);
 }
 
 #[test]
@@ -563,8 +635,8 @@ fn information_of_summaries_is_that_of_the_compressed_maps() {
         fn summary_len(&self) -> usize {
             2
         }
-        fn compress(&self, maps: &[f32]) -> compression::Result<Vec<f64>> {
-            Ok(maps.iter().map(|x| f64::from(x * x)).collect())
+        fn compress(&self, maps: Maps<'_>) -> compression::Result<Vec<f64>> {
+            Ok(maps.numbers().iter().map(|x| f64::from(x * x)).collect())
         }
     }
     let source = SummarySource::new(Linear, Squares).unwrap();
@@ -597,7 +669,7 @@ fn scores_of_a_linear_model() {
     // without noise it is exact
     let map: Vec<f32> =
         (0..n).map(|i| (mean[i] + 0.3 * slopes[i] - 0.8 * slopes[n + i]) as f32).collect();
-    let found = score.compress(&map).unwrap();
+    let found = score.compress(Maps::new(shape, &map).unwrap()).unwrap();
     assert!((found[0] - 0.7).abs() < 1e-5 && (found[1] + 1.8).abs() < 1e-5, "{found:?}");
     // with noise its covariance is the inverse of the Fisher matrix
     let (mut sum, count) = ([0.0; 3], 20_000);
@@ -605,7 +677,7 @@ fn scores_of_a_linear_model() {
         let (a, b) = (draws(n), draws(n));
         let noise = |i: usize| (0..n).map(|k| root[i * n + k] * a[k]).sum::<f64>() + b[i];
         let map: Vec<f32> = (0..n).map(|i| (mean[i] + noise(i)) as f32).collect();
-        let found = score.compress(&map).unwrap();
+        let found = score.compress(Maps::new(shape, &map).unwrap()).unwrap();
         let off = [found[0] - fiducial[0], found[1] - fiducial[1]];
         sum = [sum[0] + off[0] * off[0], sum[1] + off[0] * off[1], sum[2] + off[1] * off[1]];
     }

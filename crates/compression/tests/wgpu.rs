@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use compression::{
-    Compressor, DensityFamily, DeviceChoice, Loss, MapShape, MapSource, NetworkConfig,
+    Compressor, DensityFamily, DeviceChoice, Loss, MapShape, MapSource, Maps, NetworkConfig,
     Normalisation, PerceptronConfig, ResNetConfig, SourceError, SpectraConfig, Stage, Stem,
     TrainingSettings, open_device, train,
 };
@@ -150,7 +150,10 @@ fn trainings_agree() {
                     train(&Toy, &network, loss, &settings, device, None, observer).unwrap();
                 let curve = report.curve.iter();
                 let curve = curve.flat_map(|point| [Some(point.training), point.validation]);
-                (curve.flatten().collect::<Vec<_>>(), compressor.compress(&maps).unwrap())
+                (
+                    curve.flatten().collect::<Vec<_>>(),
+                    compressor.compress(Maps::new(SHAPE, &maps).unwrap()).unwrap(),
+                )
             };
             let ((curve, summaries), (expected_curve, expected)) =
                 (run(&device), run(&Device::flex()));

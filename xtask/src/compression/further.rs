@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use ::compression::Compressor;
+use ::compression::{Compressor, Maps};
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use lognormal_sim::{Cosmology, Simulator};
@@ -136,7 +136,7 @@ impl Observations<'_> {
         let observed: Vec<f32> = self.map(index)?.iter().map(|pixel| *pixel as f32).collect();
         let mut learnt = Vec::new();
         for Trained { method, compressor, estimators } in trained {
-            let summary = compressor.compress(&observed)?;
+            let summary = compressor.compress(Maps::new(compressor.shape(), &observed)?)?;
             for folder in estimators {
                 let estimator = read_estimator(folder, self.device)?;
                 let drawn = estimator.posterior(&summary)?.sample(draws, purpose("draws"))?;

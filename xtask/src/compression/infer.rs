@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use ::compression::{Compressor, MapSource, SourceError};
+use ::compression::{Compressor, MapSource, Maps, SourceError};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use flows::training::TrainingSettings;
@@ -74,7 +74,7 @@ impl Pairs {
                 theta.extend(own);
                 pixels.extend(map);
             }
-            x.extend(compressor.compress(&pixels)?);
+            x.extend(compressor.compress(Maps::new(maps.shape(), &pixels)?)?);
             start = end;
         }
         let rows = theta.len() / DIM;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::compression::{Compressor, Loss, MapSource, NonFinite, TrainingSettings};
+use ::compression::{Compressor, Loss, MapSource, Maps, NonFinite, TrainingSettings};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use flows::DeviceChoice;
@@ -318,7 +318,7 @@ impl<'a> Setup<'a> {
             None => maps,
         };
         let observed: Vec<f32> = map.iter().map(|pixel| *pixel as f32).collect();
-        let observed = observed.as_slice();
+        let observed = Maps::new(maps.shape(), &observed)?;
         let mut tasks = Vec::new();
         for (recipe, compressor) in recipes.iter().zip(compressors) {
             let bins = match recipe {

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::compression::{Compressor, MapShape, SpectrumCompressor, SpectrumConfig};
+use ::compression::{Compressor, MapShape, Maps, SpectrumCompressor, SpectrumConfig};
 use anyhow::Result;
 use lognormal_sim::{Cosmology, Fourier, Simulator};
 
@@ -165,11 +165,12 @@ impl Compressor for SquareSpectra {
         self.spectra.summary_len()
     }
 
-    fn compress(&self, maps: &[f32]) -> ::compression::Result<Vec<f64>> {
+    fn compress(&self, maps: Maps<'_>) -> ::compression::Result<Vec<f64>> {
         let fields = 2 * self.shape.bins;
         let mut statistics = Vec::new();
-        for map in maps.chunks_exact(self.shape.numbers()) {
-            let spectra = self.spectra.compress(&self.fields(map))?;
+        for map in maps.require(self.shape)?.chunks_exact(self.shape.numbers()) {
+            let both = self.fields(map);
+            let spectra = self.spectra.compress(Maps::new(self.spectra.shape(), &both)?)?;
             // Pairs of fields (i, j) with i <= j, row by row.
             let pair = |i: usize, j: usize| {
                 let place = i * fields - i * i.saturating_sub(1) / 2 + j - i;
@@ -213,7 +214,7 @@ mod tests {
         let mut sums = vec![0.0; statistics.summary_len()];
         for index in 0..8 {
             let map: Vec<f32> = simulator.simulate(&Cosmology::FIDUCIAL, 2, index, true)?;
-            let found = statistics.compress(&map)?;
+            let found = statistics.compress(Maps::new(statistics.shape(), &map)?)?;
             assert!(found.iter().all(|value| value.is_finite()));
             sums.iter_mut().zip(found).for_each(|(sum, value)| *sum += value / 8.0);
         }

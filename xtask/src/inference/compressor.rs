@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ::compression::{
-    Compressor, FisherSource, MapShape, MapSource, NonFinite, SourceError, TrainingSettings,
+    Compressor, FisherSource, MapShape, MapSource, Maps, NonFinite, SourceError, TrainingSettings,
 };
 use anyhow::Result;
 use burn::tensor::Device;
@@ -98,7 +98,7 @@ pub fn make_compressor(
 /// If the compressor does not fit the map, or the folder cannot be written.
 pub fn summarise(compressor: &dyn Compressor, map: &[f64], workspace: &Workspace) -> Result<()> {
     let single: Vec<f32> = map.iter().map(|pixel| *pixel as f32).collect();
-    let summary = compressor.compress(&single)?;
+    let summary = compressor.compress(Maps::new(compressor.shape(), &single)?)?;
     let named = Named::f64("observed", &[summary.len()], &summary);
     write_npz(&workspace.path(SUMMARY), [named])
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::compression::Compressor;
+use ::compression::{Compressor, Maps};
 use lognormal_sim::{Cosmology, ScoreKind, Simulator as MapSimulator};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -89,7 +89,10 @@ impl Simulator for CompressedMaps<'_> {
     fn simulate(&self, theta: &[f64], rng: &mut ChaCha8Rng) -> Result<Simulation, SimulationError> {
         self.simulations.fetch_add(1, Ordering::Relaxed);
         match self.map(theta, rng.random()) {
-            Ok((map, score)) => Ok(Simulation { x: self.compressor.compress(&map)?, score }),
+            Ok((map, score)) => {
+                let map = Maps::new(self.compressor.shape(), &map)?;
+                Ok(Simulation { x: self.compressor.compress(map)?, score })
+            }
             Err(error) if error.is_recoverable() => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 let score = self.scored.map(|_| vec![f64::NAN; DIM]);

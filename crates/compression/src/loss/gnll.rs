@@ -56,6 +56,9 @@ pub fn gnll_moments(
 /// `z^T z / 2 + sum ln L_ii + d/2 ln 2 pi`, its derivatives `-w` by `mu` and
 /// `-w z^T + diag(1 / L_ii)` by `L`.
 ///
+/// *When to use.* An estimate of the parameters with a covariance for each map.
+/// *When not.* Skewed posteriors or several modes, which a Gaussian cannot tell of.
+///
 /// # Errors
 /// If the rows do not fit.
 ///

@@ -93,6 +93,12 @@ pub fn fisher_information(
     Ok(FisherInformation { mean, covariance, derivatives, fisher })
 }
 
+/// `alpha = -ln(closeness (strength - 1) + closeness^2 / (1 + closeness)) / closeness`; where it is
+/// not positive the covariance would not be held near the unit matrix.
+pub(super) fn fading(strength: f64, closeness: f64) -> f64 {
+    -(closeness * (strength - 1.0) + closeness.powi(2) / (1.0 + closeness)).ln() / closeness
+}
+
 /// `-ln det F + r Lambda` of summaries laid out as in [`fisher_information`].
 ///
 /// Linear maps of the summaries do not change `F`; so that they stay of order one,
@@ -104,6 +110,11 @@ pub fn fisher_information(
 /// With `M = dmu` the derivatives of `-ln det F` are `-2 F^-1 M C^-1` by `M` and
 /// `C^-1 M^T F^-1 M C^-1` by `C`; those of `Lambda` by `C` are
 /// `(C - 1) - C^-1 (C^-1 - 1) C^-1`.
+///
+/// *When to use.* Inference near fiducial parameters, with a simulator that can repeat a map at
+/// shifted parameters; no prior is needed.
+/// *When not.* Wide posteriors: the information is that at the fiducial parameters, of summaries
+/// whose distribution is Gaussian with a covariance that does not depend on the parameters.
 ///
 /// # Errors
 /// If the rows do not fit or are too few; [`Error::Singular`] if a covariance or `F` is singular.
@@ -133,8 +144,7 @@ pub fn imnn(
     let (off, inverse_off) = (less_unit(covariance), less_unit(&inverse));
     let square = |matrix: &[f64]| matrix.iter().map(|x| x * x).sum::<f64>();
     let distance = 0.5 * (square(&off) + square(&inverse_off));
-    let alpha =
-        -(closeness * (strength - 1.0) + closeness.powi(2) / (1.0 + closeness)).ln() / closeness;
+    let alpha = fading(strength, closeness);
     let weight = strength * distance / (distance + (-alpha * distance).exp());
 
     // by the derivatives of the mean, and by the covariance

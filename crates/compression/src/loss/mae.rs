@@ -7,6 +7,10 @@ use crate::error::Result;
 /// `[row][parameter]`. Its minimum is the median of each parameter's posterior. The derivative where
 /// they are equal is zero.
 ///
+/// *When to use.* An estimate of the parameters that outliers and heavy tails move little.
+/// *When not.* Where posteriors of different shapes share their medians: what tells them apart is
+/// lost.
+///
 /// # Errors
 /// If the rows do not fit.
 ///

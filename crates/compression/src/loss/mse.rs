@@ -6,6 +6,9 @@ use crate::error::Result;
 /// `1/n sum_rows sum_i (t_i - theta_i)^2` of outputs `[row][parameter]` and targets
 /// `[row][parameter]`. Its minimum is the mean of the posterior, which need not be sufficient.
 ///
+/// *When to use.* Cheap and stable; the summary is an estimate of the parameters itself.
+/// *When not.* Where posteriors of different shapes share a mean: what tells them apart is lost.
+///
 /// # Errors
 /// If the rows do not fit.
 ///

@@ -46,6 +46,11 @@ impl DensityFamily {
 /// less this loss, with equality where `q` is the posterior given the summaries. So its minimum over
 /// network and flow makes the summaries as informative as they can be.
 ///
+/// *When to use.* Summaries that are to keep what the maps know, whatever the shape of the
+/// posterior: they are sufficient if network and flow are flexible enough.
+/// *When not.* Where steps must be cheap: each trains a flow, too. Where a summary must be an
+/// estimate of the parameters: it has no units.
+///
 /// # References
 /// D. Barber and F. Agakov 2003, NIPS 16; N. Jeffrey, J. Alsing and F. Lanusse 2021,
 /// arXiv:2009.08459, equations 9 to 11.

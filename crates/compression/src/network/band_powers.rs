@@ -150,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::compressor::Compressor;
+    use crate::shape::Maps;
     use crate::spectrum::SpectrumCompressor;
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
             let spectra =
                 SpectrumCompressor::new(shape, SpectrumConfig::linear(shape, 1.0, 2)).unwrap();
             let maps = maps.try_into_vec_as::<f32>().unwrap();
-            let expected = spectra.compress(&maps).unwrap();
+            let expected = spectra.compress(Maps::new(shape, &maps).unwrap()).unwrap();
             let (features, pairs) = (BandPowers::len(3, 2), [0, 1, 2, 3, 4, 5]);
             let autos = [0, 3, 5];
             let bins_of = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];

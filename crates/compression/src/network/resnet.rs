@@ -1,12 +1,4 @@
 //! Residual networks.
-//!
-//! A stem (convolution, pooling), stages of basic blocks, the mean over all pixels, one linear
-//! layer. Auto and cross spectra of the map may stand beside the means. A block is `relu(x + f(x))`, `f` two 3 x 3 convolutions; the first block of each stage but
-//! the first halves the image. Maps may have any size: windows reach over the edges, where there
-//! are zeros, and an image of one pixel stays one.
-//!
-//! # References
-//! K. He, X. Zhang, S. Ren and J. Sun 2016, CVPR, arXiv:1512.03385, section 3 and table 1.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -22,7 +14,22 @@ use super::{Normalisation, Perceptron, PerceptronConfig};
 use crate::error::{Error, Result};
 use crate::shape::MapShape;
 
-/// Settings of a residual network.
+/// Settings of a residual network, `[map, bin, y, x] -> [map, output]`.
+///
+/// A stem (convolution, pooling), stages of basic blocks, the mean over all pixels, one linear
+/// layer. Auto and cross spectra of the map may stand beside the means. A block is
+/// `relu(x + f(x))`, `f` two 3 x 3 convolutions; the first block of each stage but the first halves
+/// the image. Maps may have any size: windows reach over the edges, where there are zeros, and an
+/// image of one pixel stays one.
+///
+/// *When to use.* Images that know more than their spectra do: [`ResNetConfig::narrow`] for small
+/// maps and quick studies, [`ResNetConfig::resnet18`] and [`ResNetConfig::resnet34`] for many large
+/// ones.
+/// *When not.* Summaries, whose numbers have no neighbours: [`PerceptronConfig`]. Power on large
+/// scales from a narrow network, which is slow to learn it: give it [`ResNetConfig::spectra`].
+///
+/// # References
+/// K. He, X. Zhang, S. Ren and J. Sun 2016, CVPR, arXiv:1512.03385, section 3 and table 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResNetConfig {

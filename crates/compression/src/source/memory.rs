@@ -6,41 +6,38 @@ use rand_chacha::ChaCha8Rng;
 
 use super::MapSource;
 use crate::error::{Error, Result, SourceError};
-use crate::shape::MapShape;
+use crate::shape::{MapShape, Maps};
 
 /// Given maps with given parameters, in a random order.
 #[derive(Clone, Debug)]
 pub struct MemorySource<'a> {
-    shape: MapShape,
-    maps: &'a [f32],
+    maps: Maps<'a>,
     parameters: &'a [f64],
     order: Vec<usize>,
 }
 
 impl<'a> MemorySource<'a> {
-    /// Takes `maps` `[map][bin][y][x]` with `parameters` `[map][parameter]`; `seed` decides over
-    /// their order, and so over which of them are used for validation. Numbers that are not finite
-    /// are found when they are used.
+    /// Takes maps with their `parameters` `[map][parameter]`; `seed` decides over their order, and
+    /// so over which of them are used for validation. Numbers that are not finite are found when
+    /// they are used.
     ///
     /// # Errors
     /// If there are no maps or no parameters, or a row is incomplete.
-    pub fn new(shape: MapShape, maps: &'a [f32], parameters: &'a [f64], seed: u64) -> Result<Self> {
-        shape.validate()?;
-        let numbers = shape.numbers();
-        let count = maps.len() / numbers;
-        if maps.is_empty() || parameters.is_empty() {
+    pub fn new(maps: Maps<'a>, parameters: &'a [f64], seed: u64) -> Result<Self> {
+        let count = maps.count();
+        if count == 0 || parameters.is_empty() {
             return Err(Error::TooFew { what: "maps with parameters", minimum: 1, found: 0 });
         }
-        if !maps.len().is_multiple_of(numbers) || !parameters.len().is_multiple_of(count) {
+        if !parameters.len().is_multiple_of(count) {
             return Err(Error::Shape {
-                what: "maps with parameters",
-                expected: format!("maps of {shape} and as many rows of parameters"),
-                found: format!("{} and {} numbers", maps.len(), parameters.len()),
+                what: "parameters of maps",
+                expected: format!("as many for each of {count} maps"),
+                found: format!("{} numbers", parameters.len()),
             });
         }
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        Ok(Self { shape, maps, parameters, order })
+        Ok(Self { maps, parameters, order })
     }
 
     /// Number of maps.
@@ -52,7 +49,7 @@ impl<'a> MemorySource<'a> {
 
 impl MapSource for MemorySource<'_> {
     fn shape(&self) -> MapShape {
-        self.shape
+        self.maps.shape()
     }
 
     fn parameters_len(&self) -> usize {
@@ -68,7 +65,7 @@ impl MapSource for MemorySource<'_> {
         let count = self.order.len();
         let row = usize::try_from(index).ok().and_then(|index| self.order.get(index));
         let row = row.ok_or_else(|| format!("there are only {count} maps"))?;
-        map.copy_from_slice(&self.maps[row * map.len()..(row + 1) * map.len()]);
+        map.copy_from_slice(&self.maps.numbers()[row * map.len()..(row + 1) * map.len()]);
         let d = parameters.len();
         parameters.copy_from_slice(&self.parameters[row * d..(row + 1) * d]);
         Ok(())

@@ -3,7 +3,7 @@
 use super::{FisherSource, MapSource};
 use crate::compressor::Compressor;
 use crate::error::{Error, Result, SourceError};
-use crate::shape::MapShape;
+use crate::shape::{MapShape, Maps};
 
 /// A source of the summaries of the maps of a source: what a network after a power spectrum, or
 /// after any other compressor, is trained on. Its maps are vectors ([`MapShape::vector`]).
@@ -50,7 +50,7 @@ impl<S: MapSource, C: Compressor + Sync> SummarySource<S, C> {
             summaries.fill(f32::NAN);
             return Ok(());
         }
-        let made = self.compressor.compress(map)?;
+        let made = self.compressor.compress(Maps::new(self.compressor.shape(), map)?)?;
         summaries.iter_mut().zip(made).for_each(|(to, from)| *to = from as f32);
         Ok(())
     }
@@ -76,10 +76,6 @@ impl<S: MapSource, C: Compressor + Sync> MapSource for SummarySource<S, C> {
         self.source.pair(map_index, &mut whole, parameters)?;
         self.source.renoise(map_index, pass, &mut whole)?;
         Ok(self.compress(&whole, map)?)
-    }
-
-    fn symmetric(&self) -> bool {
-        false
     }
 
     fn fisher(&self) -> Option<&dyn FisherSource> {

@@ -1,7 +1,9 @@
 //! Threads that prepare what is consumed in order.
 
+use std::any::Any;
 use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::sync_channel;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -17,8 +19,8 @@ pub struct Loaders {
 
 impl Loaders {
     /// Makes the items of `range` on threads, each with a state of its own, and consumes them in
-    /// their order on this one; with them comes the time waited. Stops at the first error, or when
-    /// the consumer breaks.
+    /// their order on this one; with them comes the time waited. Stops at the first error or panic, or
+    /// when the consumer breaks.
     pub fn stream<T: Send, S>(
         self,
         range: Range<usize>,
@@ -29,11 +31,11 @@ impl Loaders {
         let threads = self.threads.min(range.len()).max(1);
         std::thread::scope(|scope| {
             let (state, make) = (&state, &make);
-            let receivers: Vec<_> = (0..threads)
+            let (makers, receivers): (Vec<_>, Vec<_>) = (0..threads)
                 .map(|thread| {
                     let (sender, receiver) = sync_channel(self.ahead);
                     let own = range.clone().skip(thread).step_by(threads);
-                    scope.spawn(move || {
+                    let maker = scope.spawn(move || {
                         let mut state = state();
                         for item in own {
                             let made = make(&mut state, item);
@@ -44,19 +46,33 @@ impl Loaders {
                             }
                         }
                     });
-                    receiver
+                    (maker, receiver)
                 })
-                .collect();
-            for place in 0..range.len() {
-                let asked = Instant::now();
-                let made = receivers[place % threads].recv().map_err(|_| Error::Device {
-                    reason: "a thread that makes maps has panicked".into(),
-                })??;
-                if consume(made, asked.elapsed())?.is_break() {
-                    break;
+                .unzip();
+            let mut consume_all = || {
+                for place in 0..range.len() {
+                    let asked = Instant::now();
+                    // a maker that ends early has panicked
+                    let Ok(made) = receivers[place % threads].recv() else { break };
+                    if consume(made?, asked.elapsed())?.is_break() {
+                        break;
+                    }
                 }
+                Ok(())
+            };
+            let consumed = consume_all();
+            drop(receivers);
+            let ends: Vec<_> = makers.into_iter().map(ScopedJoinHandle::join).collect();
+            match ends.into_iter().find_map(std::result::Result::err) {
+                Some(panic) => Err(Error::SourcePanicked { message: message_of(&*panic) }),
+                None => consumed,
             }
-            Ok(())
         })
     }
+}
+
+/// What a panic said.
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }

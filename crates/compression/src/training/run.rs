@@ -54,6 +54,7 @@ pub fn train(
     settings.validate()?;
     network.validate()?;
     loss.validate(source.parameters_len())?;
+    settings.validate_for(loss, source.parameters_len())?;
     if network.normalises_batches() && settings.batch < 2 {
         let (setting, value) = ("batch", settings.batch.to_string());
         let expected = "at least 2, for batch normalisation";
@@ -116,6 +117,8 @@ struct Outputs {
     shifted: Vec<f64>,
     targets: Vec<f64>,
     count: usize,
+    /// Time in which the network waited for maps.
+    waited: Duration,
 }
 
 impl Run<'_> {
@@ -183,9 +186,10 @@ impl Run<'_> {
         let step = state.progress.step;
         let learning_rate = self.settings.learning_rate_at(step);
         state.progress.dropped += batch.dropped;
-        if batch.examples < 2 && self.identity.network.normalises_batches() {
-            let found = batch.examples as u64;
-            return Err(Error::TooFew { what: "finite examples of a batch", minimum: 2, found });
+        let found = batch.examples as u64;
+        let minimum = if self.identity.network.normalises_batches() { 2 } else { 1 };
+        if found < minimum {
+            return Err(Error::TooFew { what: "finite examples of a batch", minimum, found });
         }
         let (shape, parameters) = (self.examples.shape(), self.examples.parameters());
         let (value, loss) = state.model.loss(self.loss, shape, parameters, batch)?;
@@ -220,7 +224,7 @@ impl Run<'_> {
             step,
             epoch: self.settings.examples.map_or(0.0, |examples| seen / examples as f64),
             training: state.progress.loss_sum / state.progress.loss_count as f64,
-            validation: self.validate(&model)?,
+            validation: self.validate(&model, timing)?,
             learning_rate: self.settings.learning_rate_at(step - 1),
         };
         if let Some(value) = point.validation.filter(|loss| !loss.is_finite()) {
@@ -248,7 +252,8 @@ impl Run<'_> {
             0..parts,
             || (),
             make,
-            |batch, _| {
+            |batch, waited| {
+                found.waited += waited;
                 if !batch.maps.is_empty() {
                     let outputs = model.network.forward(upload(batch.maps, shape, &device));
                     let [_, width] = outputs.dims();
@@ -267,11 +272,12 @@ impl Run<'_> {
     }
 
     /// Loss over the validation examples.
-    fn validate(&self, model: &Model) -> Result<Option<f64>> {
+    fn validate(&self, model: &Model, timing: &mut Timing) -> Result<Option<f64>> {
         if self.settings.validation == 0 {
             return Ok(None);
         }
-        let Outputs { examples, targets, count, .. } = self.outputs(model)?;
+        let Outputs { examples, targets, count, waited, .. } = self.outputs(model)?;
+        timing.waiting += waited.as_secs_f64();
         if count == 0 {
             let what = "finite validation examples";
             return Err(Error::TooFew { what, minimum: 1, found: 0 });

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Augmentation;
 use crate::error::{Error, Result};
+use crate::loss::Loss;
 
 /// What happens to maps and parameters that are not finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +109,28 @@ impl TrainingSettings {
             return Err(Error::Setting { setting: "schedule", value: value.into(), expected });
         }
         Ok(self.optimiser().validate()?)
+    }
+
+    /// Checks what a loss needs: for derivatives, as many pairs of shifted maps in each batch, and
+    /// enough examples for a covariance.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::TooFew`] if it does not have that.
+    pub(super) fn validate_for(&self, loss: &Loss, parameters: usize) -> Result<()> {
+        let Loss::Imnn { derivatives_every: every, .. } = loss else { return Ok(()) };
+        let divides = |count: u64| count.is_multiple_of(*every as u64);
+        if !divides(self.batch as u64) || !self.examples.is_none_or(divides) {
+            let (setting, value) = ("derivatives_every", every.to_string());
+            let expected = "a divisor of the batch and of the number of examples";
+            return Err(Error::Setting { setting, value, expected });
+        }
+        let minimum = loss.summary_len(parameters) as u64 + 2;
+        let counts =
+            [("examples of a batch", self.batch as u64), ("validation examples", self.validation)];
+        match counts.into_iter().find(|(_, count)| (1..minimum).contains(count)) {
+            Some((what, found)) => Err(Error::TooFew { what, minimum, found }),
+            None => Ok(()),
+        }
     }
 
     /// The learning rate of a step, counted from 0.
