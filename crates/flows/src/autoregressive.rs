@@ -1,10 +1,18 @@
 //! Autoregressive layers: every feature moves, as the features before it decide.
 //!
 //! A masked network (MADE) gives, in one evaluation, the parameters of feature `i` from features
-//! `0..i` and the context: `y_i = f(x_i; NN_i(x_{<i}, context))`. The inverse needs one evaluation
-//! per feature.
+//! `0..i` and the context: `y_i = f(x_i; NN_i(x_{<i}, context))`. The Jacobian is triangular,
+//! `ln |det dy/dx| = sum_i ln df/dx_i`. The inverse needs one evaluation per feature.
 //!
-//! *When to use.* More expressive per layer than a coupling. *When not.* Sampling many features.
+//! [`Structure::Autoregressive`](crate::Structure::Autoregressive) asks for it:
+//! [`FlowConfig::maf`], [`FlowConfig::autoregressive_spline`].
+//!
+//! *Shapes.* `x` and `y` are `[row, feature]`, the context is `[row, context]`, the log determinant
+//! `[row, 1]`; the network gives `[row, feature * parameters]`.
+//!
+//! *When to use.* Densities of few or strongly correlated features: it is more expressive per layer
+//! than a [`coupling`](crate::coupling).
+//! *When not.* Many draws of many features: each feature costs another evaluation of the network.
 //!
 //! # References
 //! M. Germain, K. Gregor, I. Murray and H. Larochelle, "MADE", ICML 2015, arXiv:1502.03509.
@@ -24,7 +32,7 @@ use crate::transform::{Transform, network_input};
 
 /// One autoregressive layer.
 #[derive(Module, Debug)]
-pub struct Autoregressive {
+pub(crate) struct Autoregressive {
     network: Mlp,
     #[module(skip)]
     seen_interval: Option<f64>,

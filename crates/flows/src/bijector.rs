@@ -1,11 +1,25 @@
-//! Increasing functions of one variable, a file each.
+//! Increasing functions of one variable, a module each.
 //!
-//! Each acts on every entry of `[rows, features]` with parameters `[rows, features * parameters]`
-//! that a conditioner network makes; parameters near zero give nearly the identity.
+//! A layer of a flow moves its features by `y = f(x; p)`, with parameters `p` that a network makes
+//! of other features and the context: see [`coupling`](crate::coupling) and
+//! [`autoregressive`](crate::autoregressive). Densities need `f` and `ln df/dx`, draws the inverse.
+//! Parameters near zero give nearly the identity.
+//!
+//! *Shapes.* `x`, `y` and `ln df/dx` are `[rows, features]`, the parameters
+//! `[rows, features * parameters]`.
+//!
+//! *When to use.* [`affine`] for densities with one mode and many evaluations, [`spline`] for
+//! several modes and sharp edges, [`smooth`] where scores are learnt or used.
+//! *When not.* [`affine`] for a support with edges, [`spline`] where scores must not have kinks,
+//! [`smooth`] where every evaluation counts.
+//!
+//! # References
+//! G. Papamakarios et al., "Normalizing flows for probabilistic modeling and inference", JMLR 22
+//! (2021) 1, arXiv:1912.02762.
 
-mod affine;
-mod smooth;
-mod spline;
+pub mod affine;
+pub mod smooth;
+pub mod spline;
 
 use autodiff::tensor::Var;
 use serde::{Deserialize, Serialize};
@@ -16,16 +30,16 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Bijector {
-    /// `y = x e^s + t`, see the module `affine`.
+    /// `y = x e^s + t`, see [`affine`].
     Affine,
-    /// Rational-quadratic spline within `[-bound, bound]`, the identity beyond.
+    /// Rational-quadratic spline within `[-bound, bound]`, the identity beyond, see [`spline`].
     Spline {
         /// Number of bins; at least 2.
         bins: usize,
         /// Half width of the interval that the spline covers, in standardised units.
         bound: f64,
     },
-    /// Mixture of smooth ramps within `[-bound, bound]`, linear beyond.
+    /// Mixture of smooth ramps within `[-bound, bound]`, linear beyond, see [`smooth`].
     Smooth {
         /// Number of ramps; at least 1.
         components: usize,

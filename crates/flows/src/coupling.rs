@@ -2,9 +2,20 @@
 //!
 //! The first half of the features, with the context, goes into a network that gives the parameters
 //! of a bijector for each of the rest: `y_a = x_a`, `y_b = f(x_b; NN(x_a, context))`. The Jacobian
-//! is triangular; both directions cost one evaluation of the network.
+//! is triangular, `ln |det dy/dx| = sum_b ln df/dx_b`; both directions cost one evaluation of the
+//! network.
 //!
 //! With one feature, the network sees the context only, or a constant where there is none either.
+//! [`Structure::Coupling`](crate::Structure::Coupling) asks for it: [`FlowConfig::affine`],
+//! [`FlowConfig::spline`], [`FlowConfig::smooth`].
+//!
+//! *Shapes.* `x` and `y` are `[row, feature]`, the context is `[row, context]`, the log determinant
+//! `[row, 1]`; the network gives `[row, moving feature * parameters]`.
+//!
+//! *When to use.* Many draws, or many features: both directions need the network once, whatever the
+//! number of features.
+//! *When not.* Where draws are few, and the best density per layer is wanted: a coupling moves half
+//! of the features only, an [`autoregressive`](crate::autoregressive) layer all.
 //!
 //! # References
 //! L. Dinh, J. Sohl-Dickstein and S. Bengio, "Density estimation using Real NVP", ICLR 2017,
@@ -23,7 +34,7 @@ use crate::transform::{Transform, network_input};
 
 /// One coupling layer.
 #[derive(Module, Debug)]
-pub struct Coupling {
+pub(crate) struct Coupling {
     network: Mlp,
     #[module(skip)]
     seen_interval: Option<f64>,

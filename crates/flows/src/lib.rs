@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
-mod autoregressive;
-mod bijector;
+pub mod autoregressive;
+pub mod bijector;
 mod config;
-mod coupling;
+pub mod coupling;
 mod error;
 mod file;
 mod flow;
@@ -17,6 +17,7 @@ mod weights;
 
 pub use activation::Activation;
 pub use autodiff::tensor::{DeviceChoice, DeviceError, Tape, Var, open_device};
+#[doc(inline)]
 pub use bijector::Bijector;
 pub use config::{Base, FlowConfig, InitialWeights, NetworkInputs, Permutation, Structure};
 pub use error::{Error, Result};

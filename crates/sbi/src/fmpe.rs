@@ -9,8 +9,15 @@
 //! `loss = E |v(t, x_t, y) - (x_1 - (1 - sigma_min) x_0)|²`,
 //!
 //! with `t` of density `(1 + a) t^a` on `[0, 1]`. Draws are solutions of the equation; densities
-//! follow from the integral of the divergence of `v` along them, which is exact: it costs one more
-//! evaluation of the network per parameter.
+//! follow from the integral of the divergence of `v` along them,
+//!
+//! `ln q(x(1) | y) = ln N(x(0); 0, 1) - int_0^1 div v dt`,
+//!
+//! which is exact: it costs one more evaluation of the network per parameter.
+//!
+//! *Shapes.* Simulations and posteriors are as those of [`npe`](mod@crate::npe). `v` is
+//! `[row, parameter]`, of a time for each row, `x` `[row, parameter]` and `y` `[row, observable]`;
+//! `ln q` is `[row, 1]`.
 //!
 //! *When to use.* Posteriors with separated modes or sharp features, which flows made of
 //! one-to-one layers connect by thin bridges; many parameters; any network will do.
@@ -85,6 +92,7 @@ impl Default for FmpeSettings {
 }
 
 /// Fits the posterior of the parameters to simulations whose parameters were drawn from `prior`.
+/// How, and when to use it: see the [module](mod@crate::fmpe).
 ///
 /// # Errors
 /// If a setting is out of its domain, the simulations do not fit the prior or are too few, or the

@@ -4,12 +4,12 @@ mod coordinates;
 mod error;
 mod estimator;
 mod fit;
-mod fmpe;
+pub mod fmpe;
 pub mod marginal_score;
 mod network;
-mod nle;
-mod npe;
-mod nre;
+pub mod nle;
+pub mod npe;
+pub mod nre;
 mod observables;
 mod ode;
 mod pairs;
@@ -17,7 +17,7 @@ mod posterior;
 pub mod prior;
 mod ratio;
 pub mod rounds;
-mod score;
+pub mod score;
 mod setup;
 pub mod simulations;
 pub mod simulator;
@@ -29,9 +29,13 @@ pub use coordinates::Coordinates;
 pub use error::{Error, Result};
 pub use estimator::Estimator;
 pub use fit::{Family, FitProgress, FitSettings, Fitting, FlowSettings};
+#[doc(inline)]
 pub use fmpe::{FmpeSettings, fmpe};
+#[doc(inline)]
 pub use nle::{NleSettings, nle};
+#[doc(inline)]
 pub use npe::{NpeSettings, npe};
+#[doc(inline)]
 pub use nre::{NreSettings, RatioLoss, nre};
 pub use observables::Observables;
 pub use posterior::{
@@ -39,5 +43,6 @@ pub use posterior::{
     SampleStage, Sampling,
 };
 pub use ratio::RatioSettings;
+#[doc(inline)]
 pub use score::{ScoreTerm, ScoreUnits};
 pub use vector_field::VectorFieldSettings;

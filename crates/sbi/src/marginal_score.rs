@@ -11,10 +11,10 @@
 //! [`ScoreTerm`](crate::ScoreTerm) it takes the place of the noisy scores ([`MarginalScore::replace`]),
 //! with the same minimum and less noise on the way.
 //!
-//! The network sees parameters in the prior's normal coordinates `[parameter]` and standardised
-//! observables `[observable]`; the scores of each coordinate, `s_u = s_theta d theta / d u`, are
-//! learnt in units of their standard deviation. What goes in and comes out are scores of the
-//! parameters, per unit of each.
+//! *Shapes.* The network sees parameters in the prior's normal coordinates `[row, parameter]` and
+//! standardised observables `[row, observable]`; the scores of each coordinate,
+//! `s_u = s_theta d theta / d u`, are learnt in units of their standard deviation. What goes in and
+//! comes out are scores of the parameters `[row, parameter]`, per unit of each.
 //!
 //! *When to use.* A simulator with many latents, whose scores vary mostly with them (then
 //! [`MarginalScore::residual`] is near one), and more simulations with scores than the estimator is

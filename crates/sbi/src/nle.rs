@@ -4,6 +4,11 @@
 //! `q(x | theta) p(theta)` of an observation is then sampled by MCMC. The parameters of the
 //! simulations may come from anywhere: nothing has to be corrected for their distribution.
 //!
+//! *Shapes.* As those of [`npe`](mod@crate::npe), the other way round: the flow is a density of
+//! observables in standard units `[row, observable]` given the parameters in the prior's normal
+//! coordinates `[row, parameter]`, and gives `ln q` `[row, 1]`. Densities of the posterior are
+//! known up to a constant.
+//!
 //! *When to use.* Several observations of the same parameters, rounds of simulations near an
 //! observation, another prior than that of the simulations.
 //! *When not.* Many observables (more than about 30): compress them first.
@@ -39,7 +44,8 @@ pub struct NleSettings {
 }
 
 /// Fits the likelihood of the observables to simulations. Networks see the parameters in the normal
-/// coordinates of `prior`, whose density becomes part of the posterior.
+/// coordinates of `prior`, whose density becomes part of the posterior. How, and when to use it:
+/// see the [module](mod@crate::nle).
 ///
 /// # Errors
 /// If a setting is out of its domain, the simulations do not fit the prior or are too few, a score

@@ -4,6 +4,11 @@
 //! `min -E_{p(theta) p(x | theta)} ln q(theta | x)`, which is the expected Kullback-Leibler
 //! divergence from the posterior up to a constant. It serves every observation at once.
 //!
+//! *Shapes.* In go parameters `[simulation, parameter]` and observables `[simulation, observable]`,
+//! as [`Simulations`]. The flow sees coordinates of the parameters `[row, parameter]` given
+//! observables in standard units `[row, observable]`, and gives `ln q` `[row, 1]`. Out comes an
+//! [`Estimator`]: for each observation `[observable]`, draws `[draw, parameter]` and densities.
+//!
 //! *When to use.* First: fast to sample, amortised, calibrated by construction of its loss.
 //! *When not.* When simulations come from elsewhere than the prior (use rounds with a correction,
 //! or the likelihood), or when the posterior is much narrower than the prior and simulations are
@@ -43,6 +48,7 @@ pub struct NpeSettings {
 }
 
 /// Fits the posterior of the parameters to simulations whose parameters were drawn from `prior`.
+/// How, and when to use it: see the [module](mod@crate::npe).
 ///
 /// # Errors
 /// If a setting is out of its domain, the simulations do not fit the prior or are too few, a score

@@ -9,9 +9,14 @@
 //!   x)`. The ratio is free up to a function of `x`, which no posterior depends on.
 //! - **NRE-C** (contrastive) may also say "none of them": with `g` the odds of the right one being
 //!   there,
-//!   `loss = -1/(1+g) mean ln K / (K + g sum_{k=1..K} exp f(theta_k, x))
-//!   - g/(1+g) mean ln g exp f(theta_0, x) / (K + g sum_{k=0..K-1} exp f(theta_k, x))`,
+//!   `loss = -1/(1+g) mean ln K / (K + g sum_{k=1..K} exp f(theta_k, x)) -
+//!   g/(1+g) mean ln g exp f(theta_0, x) / (K + g sum_{k=0..K-1} exp f(theta_k, x))`,
 //!   whose ratio has no free function: its `log_prob` is that of a normalised posterior.
+//!
+//! *Shapes.* Simulations are as those of [`npe`](mod@crate::npe). The classifier sees parameters in
+//! the prior's normal coordinates `[row, parameter]` and observables in standard units
+//! `[row, observable]`, and gives `f` `[row, 1]`; the losses compare `[row, 1 + K]` of them, the
+//! right one first.
 //!
 //! *When to use.* Many observables or awkward ones: nothing needs to be a density of `x`. Cheap
 //! networks.
@@ -151,7 +156,8 @@ impl Objective for Contrast {
 }
 
 /// Fits the ratio of likelihood and evidence to simulations. The network sees the parameters in the
-/// normal coordinates of `prior`, whose density becomes part of the posterior.
+/// normal coordinates of `prior`, whose density becomes part of the posterior. How, and when to use
+/// it: see the [module](mod@crate::nre).
 ///
 /// # Errors
 /// If a setting is out of its domain, the simulations do not fit the prior or are too few, or the

@@ -22,10 +22,10 @@ mod files;
 mod method;
 mod proposal;
 mod run;
-mod snle;
-mod snpe;
-mod snre;
-mod tsnpe;
+pub mod snle;
+pub mod snpe;
+pub mod snre;
+pub mod tsnpe;
 
 use std::path::Path;
 
@@ -45,9 +45,13 @@ use files::Folder;
 pub use method::Method;
 pub use proposal::{ProposalReport, RoundProposal};
 pub use run::RunPlan;
+#[doc(inline)]
 pub use snle::SnleSettings;
+#[doc(inline)]
 pub use snpe::SnpeSettings;
+#[doc(inline)]
 pub use snre::SnreSettings;
+#[doc(inline)]
 pub use tsnpe::TsnpeSettings;
 
 /// Draws by which the leakage of a round is measured.

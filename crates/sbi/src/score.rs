@@ -5,7 +5,15 @@
 //! score of the marginal density, so that the square of the difference to the network's own score
 //! has its minimum where the network's score is right:
 //!
-//! `loss = -mean ln q + w mean sum_i (d ln q / d u_i - s_i)²`.
+//! `loss = -mean ln q + w mean sum_i (d ln q / d u_i - s_i)²`
+//!
+//! in the coordinates `u` of the parameters. With [`npe`](mod@crate::npe) `q` is a density of the
+//! parameters and `s` contains the score of the prior; with [`nle`](mod@crate::nle) `q` is a
+//! density of the observables and `s` does not.
+//!
+//! *Shapes.* Scores come with the simulations, `[simulation, parameter]`: see
+//! [`Simulation::score`](crate::simulator::Simulation::score). `s` and `d ln q / d u` are
+//! `[row, parameter]`, `ln q` is `[row, 1]`.
 //!
 //! *When to use.* Few simulations, scores that do not vary much with the latents, a smooth flow.
 //! *When not.* Many simulations: the noise of the scores stays, the gain vanishes. Choose `w` such

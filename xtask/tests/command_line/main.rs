@@ -641,9 +641,13 @@ fn tasks_are_listed_with_their_dimensions() {
         let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
         line.unwrap_or_default().split_whitespace().map(String::from).collect()
     };
-    for (name, parameters, observables) in
-        [("two-moons", "2", "2"), ("slcp", "5", "8"), ("lotka-volterra-latent", "4", "20")]
-    {
+    for (name, parameters, observables) in [
+        ("two-moons", "2", "2"),
+        ("slcp", "5", "8"),
+        ("slcp-distractors", "5", "100"),
+        ("bernoulli-glm-raw", "10", "100"),
+        ("lotka-volterra-latent", "4", "20"),
+    ] {
         assert_eq!(row(name)[1..3], [parameters, observables], "{text}");
     }
 }
@@ -674,6 +678,57 @@ fn a_task_is_inferred_and_repeated_without_work() {
     assert!(read("samples.npz") != samples);
     let text = String::from_utf8_lossy(&read("diagnostics.json")).into_owned();
     assert!(text.contains("\"comparison\": null"), "{text}");
+}
+
+/// An array of an `.npz` with its shape, read without help from the program under test.
+fn array<T: npyz::Deserialize>(path: &Path, name: &str) -> (Vec<u64>, Vec<T>) {
+    let file = fs::File::open(path).expect("it was written");
+    let mut archive = zip::ZipArchive::new(file).expect("it is an archive");
+    let member = archive.by_name(&format!("{name}.npy")).expect(name);
+    let array = npyz::NpyFile::new(member).expect(name);
+    (array.shape().to_vec(), array.into_vec().expect(name))
+}
+
+#[test]
+fn every_neural_method_leaves_draws_diagnostics_and_a_report() {
+    let folder = Folder::new();
+    let methods = [
+        ("npe", "--flow affine"),
+        ("npe", "--flow affine --score-weight 1e-3"),
+        ("nle", "--flow affine"),
+        ("nre", ""),
+        ("fmpe", ""),
+        ("snpe", "--flow affine --rounds 2"),
+        ("tsnpe", "--flow affine --rounds 2"),
+        ("snle", "--flow affine --rounds 2"),
+        ("snre", "--rounds 2"),
+    ];
+    let mut all: Vec<Vec<f64>> = Vec::new();
+    for (index, (method, more)) in methods.into_iter().enumerate() {
+        let sizes = "--budget 60 --steps 30 --draws 100 --no-reference";
+        folder.succeeds(&format!(
+            "task two-moons --observation-seed 1 --method {method} {more} {sizes} --out {index}"
+        ));
+        let case = format!("{method} {more}");
+        let out = folder.path(&index.to_string());
+        let (shape, samples) = array::<f64>(&out.join("samples.npz"), "samples");
+        assert_eq!(shape, [100, 2], "{case}");
+        let inside = samples.iter().all(|theta| (-1.0..=1.0).contains(theta));
+        assert!(inside, "{case}: not finite, or not of the prior: {samples:?}");
+        let (_, names) = array::<String>(&out.join("samples.npz"), "names");
+        assert_eq!(names, ["theta_1", "theta_2"], "{case}");
+
+        let text = fs::read_to_string(out.join("diagnostics.json")).expect("it was written");
+        let found: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let rounds = if more.contains("--rounds") { 2 } else { 0 };
+        assert_eq!(found["settings"]["method"], method, "{case}");
+        assert_eq!(found["simulator_calls"], 60, "{case}");
+        assert_eq!(found["rounds"].as_array().map(Vec::len), Some(rounds), "{case}");
+        let page = fs::read_to_string(out.join("report.html")).expect("it was written");
+        assert!(page.contains("<svg") && !page.contains("NaN"), "{case}");
+        assert!(!all.contains(&samples), "{case}: as without, or as another method");
+        all.push(samples);
+    }
 }
 
 #[test]

@@ -48,17 +48,32 @@ pub enum RootError {
 ///
 /// `function` must increase with `x` and act element by element; it returns its value and its
 /// derivative with respect to `x`. Where the target is beyond the values at the ends of the
-/// bracket, the nearer end is returned.
+/// bracket, the search stops at the nearer end, from which the two steps below go on: confine the
+/// target before.
 ///
 /// The search (Newton's method, with bisection wherever Newton's step leaves the bracket or is more
 /// than half as long as the step before, so that rounding cannot make it cycle) sees constants only
 /// and leaves no trace. Two recorded Newton steps from its result follow: by the
 /// implicit function theorem the first makes first derivatives exact, the second makes second
-/// derivatives exact, with respect to `target` and `parameters`, for both the tape and burn.
+/// derivatives exact, with respect to `target` and `parameters`, for both the tape and burn. The
+/// first derivatives are, with `f(x, p) = t`,
+///
+/// `dx/dt = 1 / (df/dx)`, `dx/dp = -(df/dp) / (df/dx)`.
+///
+/// *Shapes.* `target` and the root are `[row, column]`; `parameters` are what `function` takes.
+///
+/// *When to use.* Inverses of increasing functions that have none in closed form, in densities and
+/// losses with scores.
+/// *When not.* Where there is a closed form: a search costs several evaluations. Where the
+/// derivative `df/dx` vanishes at the root, which then has none itself. Equations that are coupled.
+/// Third derivatives, which two steps do not make exact.
 ///
 /// # Errors
 /// [`RootError`] if the function, its derivative or the target is not finite, or the search does
 /// not settle.
+///
+/// # References
+/// A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd edition, SIAM 2008, chapter 15.
 pub fn implicit_root(
     function: impl Fn(&Var, &[Var]) -> (Var, Var),
     parameters: &[Var],

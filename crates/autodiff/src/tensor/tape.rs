@@ -24,6 +24,24 @@ struct Operand {
 type Record = Vec<Operand>;
 
 /// A record of operations on variables, for derivatives with respect to some of them.
+///
+/// Reverse mode: from the last operation to the first, each `v = f(u)` adds to the derivative of
+/// the output `y` with respect to its operand, `dy/du += (df/du)^T dy/dv`, by ordinary burn
+/// operations.
+///
+/// *Shapes.* Variables are matrices `[row, column]`; a derivative has the shape of its input.
+///
+/// *When to use.* A loss that contains a derivative, such as a score; the gradient of a density for
+/// a sampler; with [`Tape::of_weights`], training where tensors are small. A gradient costs a small
+/// multiple of one evaluation, whatever the number of inputs.
+/// *When not.* Full Jacobians: each column of the output needs a walk of its own. Third
+/// derivatives: burn differentiates the result of a tape once. Tensors with more than two
+/// dimensions, as those of convolutions: burn's own `backward`. Scalar code with few inputs:
+/// [`Dual`](crate::Dual). A record holds what its derivatives need until the tape and its variables
+/// are dropped.
+///
+/// # References
+/// A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd edition, SIAM 2008, chapter 3.
 #[derive(Clone, Default)]
 pub struct Tape {
     records: Rc<RefCell<Vec<Record>>>,

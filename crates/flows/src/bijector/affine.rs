@@ -1,7 +1,10 @@
 //! Affine functions, `y = x e^s + t`.
 //!
 //! The log scale is limited smoothly, `s = 4 tanh(p_0 / 4)`, so that no scale is beyond
-//! `e^±4`; `t = p_1`. The columns of the parameters are all scales, then all shifts.
+//! `e^±4`; `t = p_1`. `ln dy/dx = s`.
+//!
+//! *Shapes.* `x`, `y` and `s` are `[row, feature]`; the columns of the parameters, twice as many,
+//! are all scales, then all shifts.
 //!
 //! *When to use.* The cheapest family: one coupling is two products and an exponential. A stack
 //! approximates smooth unimodal densities well.
@@ -23,13 +26,13 @@ fn log_scale_and_shift(parameters: &Var) -> (Var, Var) {
 }
 
 /// `y = x e^s + t` and `s`.
-pub fn forward(x: &Var, parameters: &Var) -> (Var, Var) {
+pub(crate) fn forward(x: &Var, parameters: &Var) -> (Var, Var) {
     let (log_scale, shift) = log_scale_and_shift(parameters);
     (x * log_scale.exp() + shift, log_scale)
 }
 
 /// `x = (y - t) e^-s` and `-s`.
-pub fn inverse(y: &Var, parameters: &Var) -> (Var, Var) {
+pub(crate) fn inverse(y: &Var, parameters: &Var) -> (Var, Var) {
     let (log_scale, shift) = log_scale_and_shift(parameters);
     let log_det = -log_scale;
     ((y - shift) * log_det.exp(), log_det)

@@ -11,7 +11,10 @@
 //! differentiable, so that scores are smooth too; beyond, it goes on linearly.
 //!
 //! The inverse is solved numerically, by Newton's method kept safe by bisection, and differentiated
-//! by the implicit function theorem to second order.
+//! by the implicit function theorem to second order: [`implicit_root`].
+//!
+//! *Shapes.* Entries of rows are put into one column: `x`, `y` and `ln dy/dx` are `[n, 1]`, the
+//! parameters `[n, 4 components]`: those of all `p`, all `a`, all `b`, all `c`.
 //!
 //! *When to use.* When scores are learnt or used: their error, not only that of the density, has
 //! to be small. Also for separated modes.
@@ -109,7 +112,7 @@ fn from_unit(u: &Var, bound: f32) -> Var {
 }
 
 /// `y(x)` and `ln dy/dx`.
-pub fn forward(x: &Var, parameters: &Var, components: usize, bound: f32) -> (Var, Var) {
+pub(crate) fn forward(x: &Var, parameters: &Var, components: usize, bound: f32) -> (Var, Var) {
     let ramps = Ramps::new(parameters, components);
     let (confined, _) = confine(x, bound);
     let (value, derivative) = ramps.value_and_derivative(&to_unit(&confined, bound));
@@ -118,7 +121,7 @@ pub fn forward(x: &Var, parameters: &Var, components: usize, bound: f32) -> (Var
 }
 
 /// `x(y)` and `ln dx/dy`.
-pub fn inverse(
+pub(crate) fn inverse(
     y: &Var,
     parameters: &Var,
     components: usize,
@@ -142,7 +145,12 @@ pub fn inverse(
 }
 
 /// [`inverse`] of the rows that are finite, NaN in the others.
-pub fn inverse_or_nan(y: &Var, parameters: &Var, components: usize, bound: f32) -> (Var, Var) {
+pub(crate) fn inverse_or_nan(
+    y: &Var,
+    parameters: &Var,
+    components: usize,
+    bound: f32,
+) -> (Var, Var) {
     let plain = |of: &Var| of.detach().into_value();
     let finite = plain(y).is_finite().bool_and(plain(parameters).is_finite().all_dim(1));
     let safe = |of: &Var| {

@@ -7,9 +7,12 @@
 //!
 //! The derivatives at the ends are 1, so that the function goes on as the identity beyond.
 //!
+//! *Shapes.* Entries of rows are put into one column: `x`, `y` and `ln dy/dx` are `[n, 1]`, the
+//! parameters `[n, 3 bins - 1]`: widths, heights, derivatives at the inner knots.
+//!
 //! *When to use.* Sharp edges, several modes, with few layers; both directions are closed forms.
 //! *When not.* Its derivative is continuous but not differentiable at the knots: scores of the
-//! density have kinks. Use `smooth` to learn from scores.
+//! density have kinks. Use [`smooth`](super::smooth) to learn from scores.
 //!
 //! # References
 //! C. Durkan, A. Bekasov, I. Murray and G. Papamakarios, "Neural spline flows", NeurIPS 2019,
@@ -102,7 +105,7 @@ impl Bin {
 }
 
 /// `y(x)` and `ln dy/dx`.
-pub fn forward(x: &Var, parameters: &Var, bins: usize, bound: f32) -> (Var, Var) {
+pub(crate) fn forward(x: &Var, parameters: &Var, bins: usize, bound: f32) -> (Var, Var) {
     let inside = x.detach().into_value().abs().lower_elem(bound);
     let confined = x.clamp(-bound, bound);
     let bin = Bin::find(&confined, parameters, bins, bound, false);
@@ -116,7 +119,7 @@ pub fn forward(x: &Var, parameters: &Var, bins: usize, bound: f32) -> (Var, Var)
 }
 
 /// `x(y)` and `ln dx/dy`: the root of a quadratic in `t` (equations 6 to 8 of the paper).
-pub fn inverse(y: &Var, parameters: &Var, bins: usize, bound: f32) -> (Var, Var) {
+pub(crate) fn inverse(y: &Var, parameters: &Var, bins: usize, bound: f32) -> (Var, Var) {
     let inside = y.detach().into_value().abs().lower_elem(bound);
     let confined = y.clamp(-bound, bound);
     let bin = Bin::find(&confined, parameters, bins, bound, true);

@@ -4,6 +4,9 @@
 //! the next round simulates at draws of `q(x_o | theta) p(theta)`. A likelihood does not depend on
 //! where the parameters come from: nothing is corrected.
 //!
+//! *Shapes.* As those of [`nle`](mod@crate::nle), for one observation `[observable]`; each round
+//! proposes parameters `[simulation, parameter]`.
+//!
 //! *When to use.* First among sequential methods when there are few observables: its loss is plain
 //! and stable in every round, and the prior may be changed afterwards.
 //! *When not.* Many observables (compress them first), or a cheap simulator: every round samples by

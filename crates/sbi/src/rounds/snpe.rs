@@ -11,6 +11,10 @@
 //! the parameters come from. The first round uses the plain loss. In normal coordinates the prior
 //! is a standard normal density.
 //!
+//! *Shapes.* As those of [`npe`](mod@crate::npe), for one observation `[observable]`; each round
+//! proposes parameters `[simulation, parameter]`, and the loss compares log ratios `[row, atom]`,
+//! the right one first.
+//!
 //! *When to use.* One observation, dear simulations, a posterior much narrower than the prior.
 //! *When not.* The loss sees the density at simulated parameters only. What the network does
 //! elsewhere is not held by anything: mass may leak to where no simulation is, out of the prior in

@@ -12,6 +12,9 @@
 //! normalisation that [`NreC`](crate::RatioLoss::NreC) has in one round: as `p~(x_o)` is not the
 //! evidence, densities are known up to a constant.
 //!
+//! *Shapes.* As those of [`nre`](mod@crate::nre), for one observation `[observable]`; each round
+//! proposes parameters `[simulation, parameter]`.
+//!
 //! *When to use.* One observation with many observables or awkward ones, and a posterior much
 //! narrower than the prior: what makes ratios hard to learn in one round, their range, shrinks with
 //! every round.

@@ -15,6 +15,9 @@
 //! chosen with probability proportional to `p / q`, which approaches draws of `p~` as their number
 //! grows. The report says how many were made either way.
 //!
+//! *Shapes.* As those of [`npe`](mod@crate::npe), for one observation `[observable]`; each round
+//! proposes parameters `[simulation, parameter]`.
+//!
 //! *When to use.* First among sequential methods for posteriors: its loss is plain in every round,
 //! there is no leakage to correct, and calibration can be tested within the region.
 //! *When not.* The posterior fills most of the prior (one round does as well), or it is so narrow in
