@@ -35,17 +35,27 @@ fn wave(count: usize, phase: f32) -> Vec<f32> {
     (0..count).map(|i| (1.7 * i as f32 + phase).sin()).collect()
 }
 
-/// A network with a stem, pooling, blocks with and without a shortcut of their own, spectra, and a
-/// network without convolutions.
-fn networks() -> [(&'static str, NetworkConfig); 2] {
+/// A network with a stem, pooling, blocks with and without a shortcut of their own, spectra; one with
+/// biases instead of normalisation; and one without convolutions.
+fn networks() -> [(&'static str, NetworkConfig); 3] {
     let residual = ResNetConfig {
         stem: Stem { width: 3, kernel: 3, stride: 2, pool: true },
         stages: [3, 4].map(|width| Stage { blocks: 1, width }).to_vec(),
         normalisation: Normalisation::Batch,
         spectra: Some(SpectraConfig { bins: 2, hidden: vec![5] }),
     };
+    let biased = ResNetConfig {
+        stages: vec![Stage { blocks: 1, width: 3 }],
+        normalisation: Normalisation::None,
+        spectra: None,
+        ..residual.clone()
+    };
     let connected = PerceptronConfig { hidden: vec![7], normalisation: Normalisation::Batch };
-    [("residual network", residual.into()), ("perceptron", connected.into())]
+    [
+        ("residual network", residual.into()),
+        ("residual network with biases", biased.into()),
+        ("perceptron", connected.into()),
+    ]
 }
 
 struct Collect<'a> {

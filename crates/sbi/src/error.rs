@@ -123,6 +123,19 @@ pub enum Error {
         /// Largest standardised deviation of the observation.
         deviation: f64,
     },
+    /// The simulations of an estimator were made near another observation.
+    #[error(
+        "the simulations of this estimator were made near another observation: x[{index}] = {value}, \
+         not {expected}. Run the rounds for this one, or learn from simulations of the prior"
+    )]
+    OtherObservation {
+        /// First observable that differs.
+        index: usize,
+        /// Its value.
+        value: f64,
+        /// That of the observation that the simulations were made for.
+        expected: f64,
+    },
     /// Nowhere that was looked at is the density finite.
     #[error(
         "the posterior has no finite density at any of {tried} points: is the observation far \

@@ -15,7 +15,7 @@ use crate::posterior::Posterior;
 use crate::prior::Prior;
 
 const KIND: &str = "sbi estimator";
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The outcome of a method: an ensemble of networks, the prior, the units, the trainings.
 ///
@@ -29,6 +29,8 @@ pub struct Estimator {
     pub(crate) networks: Vec<Network>,
     pub(crate) reports: Vec<TrainingReport>,
     pub(crate) simulator_calls: u64,
+    /// The observation near which simulations were made, after rounds.
+    pub(crate) observation: Option<Vec<f64>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +42,8 @@ struct Header {
     networks: Vec<NetworkDescription>,
     reports: Vec<TrainingReport>,
     simulator_calls: u64,
+    #[serde(default)]
+    observation: Option<Vec<f64>>,
 }
 
 impl Estimator {
@@ -67,10 +71,18 @@ impl Estimator {
         &self.observables
     }
 
+    /// The only observation that the estimator can be used for, where its simulations were made near
+    /// one ([`Rounds`](crate::rounds::Rounds) after the first); `None` if it is good for all.
+    #[must_use]
+    pub fn observation(&self) -> Option<&[f64]> {
+        self.observation.as_deref()
+    }
+
     /// The posterior of the parameters given the observation `x: [observable]`.
     ///
     /// # Errors
-    /// If the observation has another number of observables or is not finite.
+    /// If the observation has another number of observables or is not finite;
+    /// [`Error::OtherObservation`] if the estimator was made for another.
     pub fn posterior(&self, x: &[f64]) -> Result<Posterior<'_>> {
         Posterior::new(self, x)
     }
@@ -93,6 +105,7 @@ impl Estimator {
             networks: self.networks.iter().map(Network::description).collect(),
             reports: self.reports.clone(),
             simulator_calls: self.simulator_calls,
+            observation: self.observation.clone(),
         };
         Ok(WeightFile { header, weights }.write(path, KIND, SCHEMA)?)
     }
@@ -146,6 +159,7 @@ impl Estimator {
             networks,
             reports: header.reports,
             simulator_calls: header.simulator_calls,
+            observation: header.observation,
         })
     }
 }

@@ -53,7 +53,7 @@ use crate::table::{pick, table};
 pub struct NreSettings {
     /// The classifier.
     pub ratio: RatioSettings,
-    /// Training and units. Default batches of 50.
+    /// Training and units. Default batches of 50 with the learning rate 1e-2.
     pub fit: FitSettings,
     /// What the classifier decides. Default NRE-C with `g` = 1.
     pub loss: RatioLoss,
@@ -67,7 +67,11 @@ impl Default for NreSettings {
         Self {
             ratio: RatioSettings::default(),
             fit: FitSettings {
-                training: TrainingSettings { batch: 50, ..TrainingSettings::default() },
+                training: TrainingSettings {
+                    batch: 50,
+                    learning_rate: 1e-2,
+                    ..TrainingSettings::default()
+                },
                 ..FitSettings::default()
             },
             loss: RatioLoss::default(),

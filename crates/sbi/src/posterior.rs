@@ -100,6 +100,11 @@ impl<'a> Posterior<'a> {
             return Err(Error::Shape { what, expected, found });
         }
         let y = estimator.observables.encode(x)?;
+        if let Some(own) = &estimator.observation
+            && let Some(index) = own.iter().zip(x).position(|(own, x)| own != x)
+        {
+            return Err(Error::OtherObservation { index, value: x[index], expected: own[index] });
+        }
         let y = table(&y, count, &estimator.networks[0].device());
         Ok(Self { estimator, x: x.to_vec(), y })
     }

@@ -15,7 +15,7 @@
 //! *When to use.* Simulations are dear, there is one observation, and the posterior is much
 //! narrower than the prior.
 //! *When not.* For many observations, or to check calibration over the prior: the networks are right
-//! near one observation only, which an amortised estimator is not limited to. With a broad posterior
+//! near one observation only, and refuse others, which an amortised estimator is not limited to. With a broad posterior
 //! one round of all simulations is as good and simpler.
 
 mod files;
@@ -305,8 +305,9 @@ impl Rounds {
         };
         let start = self.estimator.as_ref().filter(|_| self.settings.warm_start);
         let first = self.simulations[0].len();
-        let estimator =
+        let mut estimator =
             self.settings.method.train(&self.prior, &all, first, start, &mut fitting)?;
+        estimator.observation = (round > 0).then(|| self.observation.clone());
         let report = &mut self.reports[round];
         report.training = estimator.reports().to_vec();
         report.leakage = leakage(&estimator.posterior(&self.observation)?)?;

@@ -103,6 +103,7 @@ impl<M: Module> Setup<'_, M> {
             networks,
             reports,
             simulator_calls: simulations.calls(),
+            observation: None,
         })
     }
 }

@@ -17,7 +17,8 @@ use sbi::rounds::{
 use sbi::simulations::Policy;
 use sbi::simulator::{self, Simulator};
 use sbi::{
-    Coordinates, Family, FitProgress, Fitting, NleSettings, NpeSettings, NreSettings, RatioLoss,
+    Coordinates, Error, Estimator, Family, FitProgress, Fitting, NleSettings, NpeSettings,
+    NreSettings, RatioLoss,
 };
 
 fn network(family: Family) -> NpeSettings {
@@ -147,7 +148,21 @@ fn rounds_come_closer_than_one_round() {
         assert_eq!(rounds.estimator().unwrap().simulator_calls(), 1500);
         let leakage = rounds.posterior().unwrap().sample(1, 1).unwrap().sampling.leakage();
         assert_eq!(leakage, 0.0);
+        require_own_observation(rounds.estimator().unwrap());
     }
+}
+
+/// What was learnt near one observation is refused for another, also from a file.
+fn require_own_observation(estimator: &Estimator) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    estimator.save(file.path()).unwrap();
+    let loaded = Estimator::load(file.path(), &Device::flex()).unwrap();
+    assert_eq!(loaded.observation(), Some(LINEAR_OBSERVATION.as_slice()));
+    assert!(loaded.posterior(&LINEAR_OBSERVATION).is_ok());
+    let mut other = LINEAR_OBSERVATION;
+    other[0] += 0.1;
+    let error = loaded.posterior(&other).unwrap_err();
+    assert!(matches!(error, Error::OtherObservation { index: 0, .. }), "{error}");
 }
 
 #[test]

@@ -209,13 +209,18 @@ pub fn accuracy_figure(title: &str, all: &[Curve], null: f64) -> Result<Figure> 
             series,
         }
     });
-    let charts: Vec<Chart> = charts.collect();
+    // likelihoods have no normalised posterior, and so no NLP
+    let charts: Vec<Chart> = charts.filter(|chart| !chart.series.is_empty()).collect();
+    let what = match charts.len() {
+        1 => "Accuracy of the classifier test",
+        _ => "Accuracy of the classifier test and mean negative log probability",
+    };
     Ok(Figure {
         svg: curves(title, &charts, 2).context("accuracy")?,
-        caption: "Accuracy of the classifier test and mean negative log probability against the \
-                  number of simulations, lower is better. Points and bands: mean and standard \
-                  deviation of our runs. Diamonds: published."
-            .into(),
+        caption: format!(
+            "{what} against the number of simulations, lower is better. Points and bands: mean and \
+             standard deviation of our runs. Diamonds: published."
+        ),
     })
 }
 
@@ -301,4 +306,33 @@ pub fn learning_figure(all: &[Curve]) -> Result<Figure> {
                   simulations; with scores the loss contains their term."
             .into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_without_a_normalised_posterior_are_drawn() {
+        let curve = |nlp: Option<f64>| Curve {
+            name: "method".into(),
+            method: "method".into(),
+            weight: 0.0,
+            points: [20, 50]
+                .map(|simulations| Point {
+                    simulations,
+                    c2st: Runs::of(&[0.7, 0.8]),
+                    nlp: nlp.map(|nlp| Runs::of(&[nlp])),
+                    score_error: None,
+                    learning: Vec::new(),
+                })
+                .into(),
+            published: [None, None],
+        };
+        let figure = |all: &[Curve]| accuracy_figure("posteriors", all, 0.5).expect("a figure");
+        let (with, without) = (figure(&[curve(Some(1.0)), curve(None)]), figure(&[curve(None)]));
+        assert!(with.svg.contains("NLP") && with.caption.contains("negative log probability"));
+        assert!(!without.svg.contains("NLP") && without.svg.contains("C2ST"));
+        assert!(!without.caption.contains("negative log probability"), "{}", without.caption);
+    }
 }

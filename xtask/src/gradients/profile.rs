@@ -343,6 +343,20 @@ mod tests {
     }
 
     #[test]
+    fn the_supplement_covers_the_published_likelihoods() -> Result<()> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../benchmarks/profiles/gradients");
+        let profile = Profile::load(&format!("{folder}/likelihoods.toml"))?;
+        let published = crate::published::Published::gradients()?;
+        let grid = &profile.lotka_volterra[0].method[0].grid;
+        for &weight in &grid.score_weights {
+            let task = profile.lotka_volterra[0].populations.task();
+            let curve = published.curve(task, "nle", crate::published::Metric::C2st, weight);
+            assert_eq!(curve.expect("published").simulations, grid.simulations);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let message = |name: &str| format!("{:#}", Profile::load(name).unwrap_err());
         assert!(message("desktop").contains("desktop"));
