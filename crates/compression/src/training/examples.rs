@@ -78,7 +78,7 @@ impl<'a> Examples<'a> {
         };
         let bytes = (shape.numbers() * 4 + parameters * 8) as u64;
         let fits = |count: u64| count.saturating_mul(bytes) <= settings.cache_bytes;
-        let all = settings.examples.map(|examples| examples + settings.validation);
+        let all = settings.examples.map(|examples| examples.saturating_add(settings.validation));
         let kept = match all {
             _ if fisher.is_some() => 0,
             Some(all) if fits(all) => all,
