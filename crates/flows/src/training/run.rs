@@ -41,8 +41,8 @@ fn rng(seed: u64, purpose: u64, index: usize) -> ChaCha8Rng {
 ///
 /// With `checkpoint`, the state is stored in that file now and then, and continued from it when it
 /// exists and belongs to the same settings, data, loss and initial weights (told by the loss of the
-/// latter); the result is the same to the last bit as without the interruption. `observer` hears of every step and stops the training by
-/// returning [`ControlFlow::Break`].
+/// latter); the result is the same to the last bit as without the interruption. `observer` hears of
+/// every step and stops the training by returning [`ControlFlow::Break`].
 ///
 /// # Errors
 /// If a setting is out of its domain or there are no rows; [`Error::Training`] when a loss or
