@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 
 /// Deviation, in standard units, beyond which values are compressed.
 const KNEE: f64 = 10.0;
+/// Unit of an observable that was the same in all simulations, relative to its size.
+const UNIT_OF_CONSTANT: f64 = 1e-6;
 
 /// Standardised observables with compressed tails.
 ///
@@ -19,6 +21,9 @@ const KNEE: f64 = 10.0;
 #[serde(deny_unknown_fields)]
 pub struct Observables {
     standardiser: Standardiser,
+    /// Observables that were the same in all simulations, with their value.
+    #[serde(default)]
+    constant: Vec<(usize, f64)>,
 }
 
 impl Observables {
@@ -28,7 +33,13 @@ impl Observables {
     /// If there are fewer than two simulations or a number is not finite.
     pub fn fit(x: ArrayView2<f64>, scaling: Scaling) -> Result<Self> {
         let rows: Vec<f64> = x.iter().copied().collect();
-        Ok(Self { standardiser: Standardiser::fit("observables", &rows, x.ncols(), scaling)? })
+        let standardiser = Standardiser::fit("observables", &rows, x.ncols(), scaling)?;
+        let columns = x.columns().into_iter().enumerate();
+        let constant = columns.filter_map(|(index, column)| {
+            let first = *column.first()?;
+            column.iter().all(|value| *value == first).then_some((index, first))
+        });
+        Ok(Self { standardiser, constant: constant.collect() })
     }
 
     /// Number of observables.
@@ -67,10 +78,16 @@ impl Observables {
         each.chunks(self.len()).map(|row| row.iter().sum::<f64>() - volume).collect()
     }
 
-    /// Largest deviation of one observation, in standard units.
+    /// Largest deviation of one observation, in standard units. Where all simulations had the same
+    /// number a unit is a millionth of it, at least of one: another number contradicts them.
     #[must_use]
     pub fn largest_deviation(&self, x: &[f64]) -> f64 {
-        self.standard(x).fold(0.0, |largest, z| largest.max(z.abs()))
+        let mut deviations: Vec<f64> = self.standard(x).map(f64::abs).collect();
+        for &(column, value) in &self.constant {
+            let unit = UNIT_OF_CONSTANT * value.abs().max(1.0);
+            deviations[column] = ((x[column] - value) / unit).abs().min(f64::MAX);
+        }
+        deviations.into_iter().fold(0.0, f64::max)
     }
 
     fn standard<'a>(&'a self, x: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
@@ -130,6 +147,16 @@ mod tests {
         assert!(observables.largest_deviation(&[1e6, 0.0]) > 1e4);
         let largest = observables.encode(&[f64::MAX, f64::MIN]).unwrap();
         assert!(largest.iter().all(|y| y.abs() < 1e4), "{largest:?}");
+    }
+
+    #[test]
+    fn another_number_than_that_of_all_simulations_is_far_off() {
+        let x = Array2::from_shape_fn((50, 2), |(row, column)| [row as f64, -300.0][column]);
+        for scaling in [Scaling::Robust, Scaling::MeanSd, Scaling::None] {
+            let observables = Observables::fit(x.view(), scaling).unwrap();
+            assert!(observables.largest_deviation(&[20.0, -300.0]) < 21.0);
+            assert!(observables.largest_deviation(&[20.0, -300.3]) > 900.0);
+        }
     }
 
     #[test]
