@@ -244,9 +244,9 @@ fn observations_far_outside_the_simulations() {
 
 /// Rewrites an estimator's file.
 fn edit(path: &Path, change: impl FnOnce(&mut WeightFile<serde_json::Value>)) {
-    let mut file = WeightFile::read(path, "sbi estimator", 1).unwrap();
+    let mut file = WeightFile::read(path, "sbi estimator", 2).unwrap();
     change(&mut file);
-    file.write(path, "sbi estimator", 1).unwrap();
+    file.write(path, "sbi estimator", 2).unwrap();
 }
 
 #[test]
@@ -287,14 +287,14 @@ fn estimator_files() {
 
     // of a later version, and of another kind
     std::fs::write(&broken, &whole).unwrap();
-    let file = WeightFile::<serde_json::Value>::read(&broken, "sbi estimator", 1).unwrap();
-    file.write(&broken, "sbi estimator", 2).unwrap();
-    refused(&broken, "schema 2");
+    let file = WeightFile::<serde_json::Value>::read(&broken, "sbi estimator", 2).unwrap();
+    file.write(&broken, "sbi estimator", 3).unwrap();
+    refused(&broken, "schema 3");
     file.write(&broken, "flow", 1).unwrap();
     refused(&broken, "a flow, not a sbi estimator");
 
     // networks of several kinds, of other shapes, too few, without weights
-    let ratio = WeightFile::<serde_json::Value>::read(&path("nre"), "sbi estimator", 1).unwrap();
+    let ratio = WeightFile::<serde_json::Value>::read(&path("nre"), "sbi estimator", 2).unwrap();
     std::fs::write(&broken, &whole).unwrap();
     edit(&broken, |file| {
         let description = ratio.header["networks"][0].clone();
