@@ -28,14 +28,14 @@ use crate::bijector::Bijector;
 use crate::config::FlowConfig;
 use crate::error::Result;
 use crate::mlp::{Mlp, MlpConfig};
-use crate::transform::{Transform, network_input};
+use crate::transform::{Seen, Transform};
 
 /// One autoregressive layer.
 #[derive(Module, Debug)]
 pub(crate) struct Autoregressive {
     network: Mlp,
     #[module(skip)]
-    seen_interval: Option<f64>,
+    seen: Seen,
     #[module(skip)]
     bijector: Bijector,
     #[module(skip)]
@@ -54,17 +54,12 @@ impl Autoregressive {
         };
         let masks = masks(&network, config.features, &owners);
         let network = network.init_masked(config.initial.of_network(), &masks, rng, device);
-        Self {
-            network,
-            seen_interval: config.seen_interval(),
-            bijector: config.bijector,
-            features: config.features,
-        }
+        Self { network, seen: config.seen(), bijector: config.bijector, features: config.features }
     }
 
     /// Parameters of every feature, `[batch, feature * parameters]`.
     fn parameters(&self, x: &Var, context: &Var) -> Var {
-        self.network.forward(&network_input(x, context, self.seen_interval))
+        self.network.forward(&self.seen.of(x, context))
     }
 }
 

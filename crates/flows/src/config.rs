@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::flow::Flow;
 use crate::mlp::Initial;
 use crate::standardiser::Standardiser;
+use crate::transform::Seen;
 
 /// Settings of a flow. Plain data; the constructors give the families in common use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct FlowConfig {
     pub hidden: Vec<usize>,
     /// Nonlinearity of the networks.
     pub activation: Activation,
-    /// What the networks see of the features.
+    /// What the networks see of features and context.
     #[serde(default)]
     pub inputs: NetworkInputs,
     /// Initial weights of the networks.
@@ -52,16 +53,18 @@ pub enum Structure {
     Autoregressive,
 }
 
-/// What the networks see of the features.
+/// What the networks see of features and context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkInputs {
-    /// The features in standard units.
+    /// Both in standard units.
     #[default]
     Standard,
     /// The features mapped from the interval of the bijector to [0, 1]. How features move then depends
     /// on the others more smoothly, which helps where draws are few.
     UnitInterval,
+    /// The context, too, from the same interval.
+    UnitIntervalAndContext,
 }
 
 /// Initial weights of the networks.
@@ -200,16 +203,18 @@ impl FlowConfig {
         check(
             bounded || self.inputs == NetworkInputs::Standard,
             "inputs",
-            "unit_interval".into(),
+            "unit_interval or unit_interval_and_context".into(),
             "standard, or a bijector that maps an interval to itself (spline, smooth)",
         )
     }
 
-    /// Half width of the interval that networks see mapped to [0, 1], if they do.
-    pub(crate) fn seen_interval(&self) -> Option<f64> {
+    /// What the networks see.
+    pub(crate) fn seen(&self) -> Seen {
+        let bound = self.bijector.bound();
         match self.inputs {
-            NetworkInputs::Standard => None,
-            NetworkInputs::UnitInterval => self.bijector.bound(),
+            NetworkInputs::Standard => Seen { features: None, context: None },
+            NetworkInputs::UnitInterval => Seen { features: bound, context: None },
+            NetworkInputs::UnitIntervalAndContext => Seen { features: bound, context: bound },
         }
     }
 

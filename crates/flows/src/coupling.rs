@@ -30,14 +30,14 @@ use crate::bijector::Bijector;
 use crate::config::FlowConfig;
 use crate::error::Result;
 use crate::mlp::{Mlp, MlpConfig};
-use crate::transform::{Transform, network_input};
+use crate::transform::{Seen, Transform};
 
 /// One coupling layer.
 #[derive(Module, Debug)]
 pub(crate) struct Coupling {
     network: Mlp,
     #[module(skip)]
-    seen_interval: Option<f64>,
+    seen: Seen,
     #[module(skip)]
     bijector: Bijector,
     /// Number of features that stay.
@@ -60,7 +60,7 @@ impl Coupling {
         let network = network.init_masked(config.initial.of_network(), &[], rng, device);
         Self {
             network,
-            seen_interval: config.seen_interval(),
+            seen: config.seen(),
             bijector: config.bijector,
             kept,
             features: config.features,
@@ -77,7 +77,7 @@ impl Coupling {
         let stay = x.columns(0..self.kept);
         let input = match self.kept + context.dims()[1] {
             0 => x.beside(x.value().clone().inner().narrow(1, 0, 1).ones_like()),
-            _ => network_input(&stay, context, self.seen_interval),
+            _ => self.seen.of(&stay, context),
         };
         let parameters = self.network.forward(&input);
         let (moved, log_derivative) = function(&x.columns(self.kept..self.features), &parameters)?;

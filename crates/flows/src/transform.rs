@@ -23,11 +23,21 @@ pub trait Transform {
     fn inverse_and_log_det(&self, z: &Var, context: &Var) -> Result<(Var, Var)>;
 }
 
-/// What the network of a layer sees: features, mapped to [0, 1] from an interval of such a half width
-/// if there is one, and the context.
-pub(crate) fn network_input(features: &Var, context: &Var, interval: Option<f64>) -> Var {
-    match interval {
-        None => Var::concat(&[features, context]),
-        Some(bound) => Var::concat(&[&(features * (0.5 / bound) as f32 + 0.5), context]),
+/// Half widths of the intervals around zero that the networks of layers see mapped to [0, 1], if they
+/// do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub features: Option<f64>,
+    pub context: Option<f64>,
+}
+
+impl Seen {
+    /// What the network of a layer sees of features and context.
+    pub fn of(self, features: &Var, context: &Var) -> Var {
+        let mapped = |x: &Var, half_width: Option<f64>| match half_width {
+            Some(half_width) => x * (0.5 / half_width) as f32 + 0.5,
+            None => x.clone(),
+        };
+        Var::concat(&[&mapped(features, self.features), &mapped(context, self.context)])
     }
 }

@@ -268,28 +268,32 @@ fn initial_weights_decide_how_close_a_new_flow_is_to_its_base() {
 }
 
 /// Networks that see the unit interval see the edges of the interval as 0 and 1, whatever its width:
-/// flows of the same weights move features by the same shares of the widths.
+/// flows of the same weights move features by the same shares of the widths, given a context that is
+/// the same, or the same share of the width where it is mapped, too.
 #[test]
 fn networks_see_the_unit_interval() {
-    let moved = |bound: f64| {
+    let moved = |inputs: NetworkInputs, bound: f64| {
         let config = FlowConfig {
-            inputs: NetworkInputs::UnitInterval,
+            inputs,
             initial: InitialWeights::LecunNormal,
             layers: 1,
             ..FlowConfig {
                 bijector: Bijector::Spline { bins: 4, bound },
-                ..FlowConfig::spline(2, 0)
+                ..FlowConfig::spline(2, 1)
             }
         };
         let units = Standardiser::identity;
-        let flow = config.init(units(2), units(0), 3, &Device::flex()).unwrap();
+        let flow = config.init(units(2), units(1), 3, &Device::flex()).unwrap();
         let x = tensor(&wave(40, 0.3, 0.9 * bound), 2);
-        let context = Var::constant(flow.no_context(20));
+        let width = if inputs == NetworkInputs::UnitInterval { 1.0 } else { bound };
+        let context = Var::constant(tensor(&wave(20, 0.8, 0.9 * width), 1));
         let (z, _) = flow.forward_and_log_det(&Var::constant(x), &context);
         numbers(z.into_value()).into_iter().map(|z| z / bound).collect::<Vec<_>>()
     };
-    for (narrow, wide) in moved(1.0).into_iter().zip(moved(7.0)) {
-        assert!((narrow - wide).abs() < 1e-5, "{narrow} and {wide}");
+    for inputs in [NetworkInputs::UnitInterval, NetworkInputs::UnitIntervalAndContext] {
+        for (narrow, wide) in moved(inputs, 1.0).into_iter().zip(moved(inputs, 7.0)) {
+            assert!((narrow - wide).abs() < 1e-5, "{inputs:?}: {narrow} and {wide}");
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub struct FlowSettings {
     pub hidden: Option<Vec<usize>>,
     /// Nonlinearity.
     pub activation: Option<Activation>,
-    /// What the networks see of the features.
+    /// What the networks see of features and context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inputs: Option<NetworkInputs>,
     /// Initial weights of the networks.

@@ -45,7 +45,7 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
             "autoregressive smooth",
             small(FlowConfig {
                 structure: Structure::Autoregressive,
-                inputs: NetworkInputs::UnitInterval,
+                inputs: NetworkInputs::UnitIntervalAndContext,
                 bijector: smooth,
                 ..FlowConfig::smooth(features, context)
             }),
