@@ -45,7 +45,7 @@ pub fn families(features: usize, context: usize) -> Vec<(&'static str, FlowConfi
             "autoregressive smooth",
             small(FlowConfig {
                 structure: Structure::Autoregressive,
-                inputs: NetworkInputs::UnitIntervalAndContext,
+                inputs: NetworkInputs::UnitInterval,
                 bijector: smooth,
                 ..FlowConfig::smooth(features, context)
             }),
