@@ -136,6 +136,14 @@ impl Estimator {
             return Err(damaged("it holds no network".into()));
         };
         let expected = [header.prior.dim(), header.observables.len()];
+        if !header.observables.is_consistent() {
+            return Err(damaged("it has constants beyond the observables".into()));
+        }
+        if header.observation.as_ref().is_some_and(|own| own.len() != expected[1]) {
+            return Err(damaged(
+                "its observation is of another length than the observables".into(),
+            ));
+        }
         for (index, network) in networks.iter().enumerate() {
             if std::mem::discriminant(network) != std::mem::discriminant(first) {
                 return Err(damaged(format!(

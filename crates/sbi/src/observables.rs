@@ -48,6 +48,11 @@ impl Observables {
         self.standardiser.features()
     }
 
+    /// True if the constants are among the observables; a damaged file may say otherwise.
+    pub(crate) fn is_consistent(&self) -> bool {
+        self.constant.iter().all(|(column, _)| *column < self.len())
+    }
+
     /// True without observables.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -317,6 +317,14 @@ fn estimator_files() {
     edit(&broken, |file| file.header["networks"] = serde_json::json!([]));
     refused(&broken, "no network");
     std::fs::write(&broken, &whole).unwrap();
+    edit(&broken, |file| {
+        file.header["observables"]["constant"] = serde_json::json!([[9, 1.0]]);
+    });
+    refused(&broken, "constants beyond");
+    std::fs::write(&broken, &whole).unwrap();
+    edit(&broken, |file| file.header["observation"] = serde_json::json!([0.5, 1.0, 2.0]));
+    refused(&broken, "another length");
+    std::fs::write(&broken, &whole).unwrap();
     edit(&broken, |file| file.weights.truncate(1));
     refused(&broken, "missing");
     std::fs::write(&broken, &whole).unwrap();
