@@ -53,7 +53,8 @@ use crate::table::{pick, table};
 pub struct NreSettings {
     /// The classifier.
     pub ratio: RatioSettings,
-    /// Training and units. Default batches of 50 with the learning rate 1e-2.
+    /// Training and units. Default batches of 50 with the learning rate 1e-2, until five epochs
+    /// bring no improvement.
     pub fit: FitSettings,
     /// What the classifier decides. Default NRE-C with `g` = 1.
     pub loss: RatioLoss,
@@ -69,6 +70,7 @@ impl Default for NreSettings {
             fit: FitSettings {
                 training: TrainingSettings {
                     batch: 50,
+                    patience: Some(5),
                     learning_rate: 1e-2,
                     ..TrainingSettings::default()
                 },

@@ -17,15 +17,15 @@ const LAST_LAYER: f64 = 0.1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RatioSettings {
-    /// Width of each hidden layer. Default 3 of 64.
+    /// Width of each hidden layer. Default 3 of 48.
     pub hidden: Vec<usize>,
-    /// Nonlinearity. Default ReLU.
+    /// Nonlinearity. Default SiLU: the ratio, which is sampled with its gradient, is smooth.
     pub activation: Activation,
 }
 
 impl Default for RatioSettings {
     fn default() -> Self {
-        Self { hidden: vec![64; 3], activation: Activation::Relu }
+        Self { hidden: vec![48; 3], activation: Activation::Silu }
     }
 }
 

@@ -161,8 +161,7 @@ pub(super) fn replace_with_slope<F: Pointwise>(x: Tensor<2>) -> (Tensor<2>, Tens
     let (dims, device) = (x.dims(), Device::flex());
     let mut data = x.inner().into_data();
     let numbers = data.as_mut_slice::<f32>().expect("single precision");
-    let slope = derivative::<F>(numbers, 1, within_reach::<F>(numbers));
-    put_values::<F>(numbers);
+    let slope = put_values_for_slopes::<F>(numbers);
     let slope = Tensor::from_data(TensorData::new(slope, dims), &device);
     (Tensor::from_data(data, &device), slope)
 }
@@ -172,6 +171,19 @@ fn put_values<F: Pointwise>(numbers: &mut [f32]) {
         numbers.iter_mut().for_each(|x| *x = F::at(*x)[0]);
     } else {
         numbers.iter_mut().for_each(|x| *x = F::far(*x)[0]);
+    }
+}
+
+/// Puts the values, and returns the first derivatives, which have most operations in common.
+fn put_values_for_slopes<F: Pointwise>(numbers: &mut [f32]) -> Vec<f32> {
+    let put = |x: &mut f32, [value, slope, ..]: [f32; 4]| {
+        *x = value;
+        slope
+    };
+    if within_reach::<F>(numbers) {
+        numbers.iter_mut().map(|x| put(x, F::at(*x))).collect()
+    } else {
+        numbers.iter_mut().map(|x| put(x, F::far(*x))).collect()
     }
 }
 
