@@ -5,7 +5,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use flows::training::{Objective, Trained, TrainingProgress, TrainingSettings, train};
-use flows::{Activation, Bijector, FlowConfig, InitialWeights, NetworkInputs, Scaling};
+use flows::{
+    Activation, Bijector, FlowConfig, InitialWeights, NetworkInputs, Permutation, Scaling,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -22,8 +24,9 @@ pub enum Family {
     /// Autoregressive splines: [`FlowConfig::autoregressive_spline`].
     #[default]
     AutoregressiveSpline,
-    /// Masked autoregressive flow: [`FlowConfig::maf`]. Faster, and better for likelihoods of many
-    /// observables; but outliers among them widen it.
+    /// Masked autoregressive flow: [`FlowConfig::maf`], whose layers have random orders where there
+    /// are more than two features. Faster, and better for likelihoods of many observables; but
+    /// outliers among them widen it.
     Maf,
     /// Smooth couplings: [`FlowConfig::smooth`].
     Smooth,
@@ -47,6 +50,9 @@ pub struct FlowSettings {
     /// Initial weights of the networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial: Option<InitialWeights>,
+    /// Order of the features between layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permutation: Option<Permutation>,
     /// The bijector, where another than the family's is wanted.
     pub bijector: Option<Bijector>,
 }
@@ -59,6 +65,10 @@ impl FlowSettings {
             Family::Affine => FlowConfig::affine(features, context),
             Family::Spline => FlowConfig::spline(features, context),
             Family::AutoregressiveSpline => FlowConfig::autoregressive_spline(features, context),
+            Family::Maf if features > 2 => FlowConfig {
+                permutation: Permutation::Random { seed: 0 },
+                ..FlowConfig::maf(features, context)
+            },
             Family::Maf => FlowConfig::maf(features, context),
             Family::Smooth => FlowConfig::smooth(features, context),
         };
@@ -68,6 +78,7 @@ impl FlowSettings {
             activation: self.activation.unwrap_or(own.activation),
             inputs: self.inputs.unwrap_or(own.inputs),
             initial: self.initial.unwrap_or(own.initial),
+            permutation: self.permutation.unwrap_or(own.permutation),
             bijector: self.bijector.unwrap_or(own.bijector),
             ..own
         }
@@ -175,4 +186,24 @@ pub(crate) fn check_set(set: &Simulations, parameters: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masked_flows_have_random_orders_beyond_two_features() {
+        let order = |family, features, permutation| {
+            let settings = FlowSettings { family, permutation, ..FlowSettings::default() };
+            settings.config(features, 1).permutation
+        };
+        let random = |order| matches!(order, Permutation::Random { .. });
+        assert!(random(order(Family::Maf, 3, None)));
+        // a random order of two may be the one before
+        assert_eq!(order(Family::Maf, 2, None), Permutation::Reverse);
+        assert_eq!(order(Family::Maf, 3, Some(Permutation::Reverse)), Permutation::Reverse);
+        assert_eq!(order(Family::Spline, 3, None), Permutation::Reverse);
+        assert!(random(order(Family::Spline, 3, Some(Permutation::Random { seed: 1 }))));
+    }
 }
