@@ -11,12 +11,10 @@ mod gradients;
 mod inference;
 mod lensing;
 mod machine;
-mod plot;
 mod prior;
 mod profiles;
 mod progress;
 mod published;
-mod report;
 mod sampling;
 mod score_noise;
 mod study;
@@ -27,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
+use report::plot;
 
 /// Networks make and drop tensors of many kilobytes all the time. The allocator of glibc hands such
 /// memory back to the system each time, which took half of the processor time of some trainings.

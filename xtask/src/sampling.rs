@@ -1,6 +1,7 @@
 //! Chains run to their end: started, shown, checkpointed, continued, judged.
 
 mod diagnostics;
+pub mod section;
 mod thinning;
 
 use std::ops::ControlFlow;

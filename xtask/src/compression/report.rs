@@ -24,10 +24,10 @@ use crate::plot::corner::{Parameter, Posterior};
 use crate::plot::markup::parameter_label;
 use crate::prior::{DIM, Prior};
 use crate::published::PublishedCompression;
-use crate::report::posterior::Sampled;
 use crate::report::references::{bibliography, select};
 use crate::report::summary::posterior_table;
 use crate::report::{Report, Section};
+use crate::sampling::section::Sampled;
 use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES, Sampler};
 
 /// Name of the study in its files.

@@ -19,11 +19,11 @@ use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::markup::parameter_label;
 use crate::prior::{DIM, Prior};
 use crate::published::{Published, Score};
-use crate::report::posterior::Sampled;
 use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
 use crate::report::{Figure, Report, Section};
 use crate::sampling::SAMPLES;
+use crate::sampling::section::Sampled;
 
 /// Name of the study in its files.
 pub const NAME: &str = "inference";

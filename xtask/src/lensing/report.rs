@@ -14,10 +14,10 @@ use crate::plot::maps::{Map, maps};
 use crate::plot::markup::parameter_label;
 use crate::plot::spectra::{PairSpectrum, chi_square, spectra};
 use crate::prior::{DIM, Prior};
-use crate::report::posterior::{Sampled, posterior_section};
 use crate::report::references::{bibliography, select};
 use crate::report::{Figure, Report, Section, Table};
 use crate::sampling::Sampler;
+use crate::sampling::section::{Sampled, posterior_section};
 
 /// Where the results lie that a report is drawn from; kept as `study.json` beside it.
 #[derive(Clone, Debug, Deserialize, Serialize)]

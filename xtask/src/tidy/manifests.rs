@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use super::SourceFile;
 
 /// The libraries and the siblings each may import.
-const IMPORTS: [(&str, &[&str]); 7] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("autodiff", &[]),
     ("lognormal-sim", &["autodiff"]),
     ("flows", &["autodiff"]),
@@ -13,6 +13,7 @@ const IMPORTS: [(&str, &[&str]); 7] = [
     ("sbi", &["autodiff", "flows", "hmc"]),
     ("hmc", &[]),
     ("metrics", &[]),
+    ("report", &[]),
 ];
 
 /// Applies all rules to a `Cargo.toml`.

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::summary::{corner_caption, posterior_table};
-use super::{Figure, Grade, Section, Table, Verdict};
 use crate::arrays::{Array, read_npz};
 use crate::files::read_json;
 use crate::plot::chains::{Chains, ranks, traces};
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::markup::parameter_label;
+use crate::report::summary::{corner_caption, posterior_table};
+use crate::report::{Figure, Grade, Section, Table, Verdict};
 use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES};
 
 /// Draws of chains with their diagnostics.

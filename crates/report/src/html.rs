@@ -122,7 +122,7 @@ fn set_table(out: &mut String, table: &Table, number: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Reference, Verdict};
+    use crate::{Reference, Verdict};
 
     fn sample() -> Report {
         Report {

@@ -1,11 +1,7 @@
-//! The report of a study: one HTML file that needs nothing else.
-//!
-//! A [`Report`] is plain data; [`Report::html`] sets it. There is no script, no outside font and no
-//! outside image, so that the file can be mailed and kept. Every text may use the markup of
-//! [`crate::plot::markup`] and is escaped; figures are the SVG drawings of [`crate::plot`].
+#![doc = include_str!("../README.md")]
 
 mod html;
-pub mod posterior;
+pub mod plot;
 pub mod references;
 pub mod summary;
 

@@ -36,15 +36,6 @@ pub enum Layer<'a> {
         /// Their colour.
         colour: usize,
     },
-    /// Arrows from (x, y) along (u, v), contiguous quadruples; the longest is as long as a tenth
-    /// of the panel.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for studies that draw fields of scores"))]
-    Arrows {
-        /// The quadruples.
-        arrows: &'a [f64],
-        /// Their colour.
-        colour: usize,
-    },
 }
 
 /// A function on a regular grid.
@@ -155,12 +146,6 @@ impl Layer<'_> {
                 svg.dots(&dots, 1.1, PALETTE[colour % PALETTE.len()], opacity);
                 Ok(())
             }
-            Self::Arrows { arrows, colour } => {
-                check_multiple(what, "arrows", arrows.len(), 4)?;
-                check_finite(what, arrows.iter().copied())?;
-                draw_arrows(svg, panel, arrows, PALETTE[colour % PALETTE.len()]);
-                Ok(())
-            }
         }
     }
 }
@@ -171,32 +156,6 @@ fn check_multiple(what: &str, kind: &str, found: usize, of: usize) -> Result<()>
     }
     let expected = format!("a multiple of {of}");
     Err(PlotError::Shape { what: format!("{what}: {kind}"), expected, found })
-}
-
-fn draw_arrows(svg: &mut Svg, panel: &Panel, arrows: &[f64], colour: &str) {
-    let (w, h) = (panel.area.width, panel.area.height);
-    let pixels = |arrow: &[f64]| {
-        let (u, v) = (arrow[2] / (panel.x.hi - panel.x.lo), arrow[3] / (panel.y.hi - panel.y.lo));
-        (panel.at(arrow[0], arrow[1]), (u * w, -v * h))
-    };
-    let longest =
-        arrows.chunks_exact(4).map(|a| pixels(a).1).map(|d| d.0.hypot(d.1)).fold(0.0, f64::max);
-    if longest <= 0.0 {
-        return;
-    }
-    let scale = 0.1 * w / longest;
-    let mut data = String::new();
-    for arrow in arrows.chunks_exact(4) {
-        let ((x, y), (u, v)) = pixels(arrow);
-        let (u, v) = (scale * u, scale * v);
-        let tip = (x + u, y + v);
-        // The head: two short lines back from the tip.
-        let head =
-            |side: f64| (tip.0 - 0.3 * u + side * 0.18 * v, tip.1 - 0.3 * v - side * 0.18 * u);
-        data.push_str(&path_data(&[(x, y), tip]));
-        data.push_str(&path_data(&[head(1.0), tip, head(-1.0)]));
-    }
-    svg.path(&data, "none", 1.0, Some(Stroke::solid(colour, 0.9)));
 }
 
 impl Field<'_> {
@@ -293,23 +252,14 @@ mod tests {
             Layer::Image(field(&values, 40)),
             Layer::Regions { density: field(&values, 40), shares: vec![0.5, 0.9], colour: 1 },
             Layer::Points { samples: &samples, colour: 2 },
-            Layer::Arrows { arrows: &[0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, -2.0], colour: 3 },
         ])
         .unwrap();
         assert!(svg.contains("<image") && svg.contains(">truth<"));
-        for colour in &PALETTE[1..4] {
+        for colour in &PALETTE[1..3] {
             assert!(svg.contains(colour), "{colour}");
         }
         assert_eq!(svg.matches("h0").count(), POINTS, "thinned");
         assert!(!svg.contains("NaN"));
-    }
-
-    #[test]
-    fn the_longest_arrow_is_a_tenth_of_the_panel() {
-        let svg = draw(vec![Layer::Arrows { arrows: &[0.0, 0.0, 3.0, 0.0], colour: 3 }]).unwrap();
-        let middle = LEFT + 170.0;
-        assert!(svg.contains(&format!("M{middle} {}L{} ", TOP + 170.0, middle + 34.0)), "{svg}");
-        assert!(draw(vec![Layer::Arrows { arrows: &[0.0; 4], colour: 3 }]).is_ok());
     }
 
     #[test]
@@ -326,10 +276,6 @@ mod tests {
                 "truth: samples: expected a multiple of 2, found 3",
             ),
             (Layer::Points { samples: &[0.0, f64::NAN], colour: 0 }, "truth: value 1 is NaN"),
-            (
-                Layer::Arrows { arrows: &[1.0; 6], colour: 0 },
-                "truth: arrows: expected a multiple of 4, found 6",
-            ),
         ] {
             assert_eq!(refused(layer), expected);
         }
