@@ -8,18 +8,16 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Serialize;
 
-use super::workspace::Steps;
-use super::{Access, Manifest, Output, Study, Turn, Unfinished, Workspace};
-use crate::progress::Progress;
-
-/// Failures that are described in full.
-const DESCRIBED: usize = 5;
+use crate::error::{BoxError, Error, Result, chain};
+use crate::manifest::Manifest;
+use crate::observer;
+use crate::study::{Access, Output, Study, Turn};
+use crate::workspace::{Steps, Workspace};
 
 /// What a task does.
-type Work<'a> = dyn FnOnce(&Workspace) -> Result<()> + Send + 'a;
+type Work<'a> = dyn FnOnce(&Workspace) -> Result<(), BoxError> + Send + 'a;
 
 /// A task that is ready to run.
 pub struct Planned<'a> {
@@ -51,7 +49,7 @@ type Placed<'a> = (usize, Planned<'a>);
 /// What has become of the tasks of a stage.
 struct Results {
     outputs: Vec<Option<Output>>,
-    failures: Vec<(usize, String, anyhow::Error)>,
+    failures: Vec<(usize, String, BoxError)>,
 }
 
 impl Study {
@@ -61,16 +59,17 @@ impl Study {
     ///
     /// # Errors
     /// If the configuration has no JSON form, or two inputs have the same name.
-    pub fn plan<'a, C: Serialize>(
+    pub fn plan<'a, C: Serialize, E: Into<BoxError>>(
         &self,
         name: &str,
         schema: u32,
         config: &C,
         inputs: &[&Output],
         steps: usize,
-        work: impl FnOnce(&Workspace) -> Result<()> + Send + 'a,
+        work: impl FnOnce(&Workspace) -> Result<(), E> + Send + 'a,
     ) -> Result<Planned<'a>> {
-        let manifest = Manifest::plan(name, schema, config, inputs)?;
+        let manifest = self.manifest(name, schema, config, inputs)?;
+        let work = move |workspace: &Workspace| work(workspace).map_err(Into::into);
         Ok(Planned { manifest, steps, work: Box::new(work) })
     }
 
@@ -121,7 +120,9 @@ impl Study {
         let mut keys: Vec<&str> =
             tasks.iter().map(|(_, task)| task.manifest.key.as_str()).collect();
         keys.sort_unstable();
-        ensure!(keys.windows(2).all(|w| w[0] != w[1]), "stage '{label}' has a task twice");
+        if keys.windows(2).any(|w| w[0] == w[1]) {
+            return Err(Error::Twice { stage: label.to_owned() });
+        }
         if let Access::Looking = self.access {
             return self.look_at_all(tasks);
         }
@@ -141,13 +142,13 @@ impl Study {
             Crew::InTurn => self.work_off(None, &queue, &results),
             Crew::SideBySide(_) if found == count => {}
             Crew::SideBySide(workers) => {
-                let progress = Progress::new(label, steps);
-                let bar = Bar { progress: &progress, found, count };
+                let progress = self.runner.observer.stage(label, steps);
+                let bar = Bar { progress: &*progress, found, count };
                 bar.remark(&lock(&results));
                 let pools = (0..workers.clamp(1, count - found))
                     .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())
                     .collect::<Result<Vec<_>, _>>()
-                    .context("cannot start worker threads")?;
+                    .map_err(|source| Error::Threads { source })?;
                 let work_off = || self.work_off(Some(&bar), &queue, &results);
                 std::thread::scope(|scope| {
                     pools.iter().for_each(|pool| drop(scope.spawn(|| pool.install(work_off))));
@@ -193,9 +194,9 @@ impl Study {
         let Planned { manifest, steps, work } = task;
         let name = manifest.name.clone();
         let steps = bar.map(|bar| Steps::new(bar.progress, steps));
-        let ending = turn.and_then(|turn| {
+        let ending = turn.map_err(BoxError::from).and_then(|turn| {
             catch_unwind(AssertUnwindSafe(|| self.complete(manifest, steps, turn, work)))
-                .unwrap_or_else(|panic| Err(anyhow!("it panicked: {}", message(&*panic))))
+                .unwrap_or_else(|panic| Err(format!("it panicked: {}", message(&*panic)).into()))
         });
         let mut results = lock(results);
         match ending {
@@ -212,7 +213,7 @@ impl Study {
             .iter()
             .map(|(_, task)| self.look(&task.manifest))
             .collect::<Vec<Option<Output>>>();
-        found.into_iter().collect::<Option<_>>().ok_or_else(|| Unfinished.into())
+        found.into_iter().collect::<Option<_>>().ok_or(Error::Unfinished)
     }
 }
 
@@ -221,26 +222,18 @@ impl Results {
         let count = self.outputs.len();
         if self.failures.is_empty() {
             let outputs: Option<Vec<Output>> = self.outputs.into_iter().collect();
-            return outputs.with_context(|| format!("stage '{label}' lost a task"));
+            return Ok(outputs.expect("every task without a failure has an output"));
         }
         self.failures.sort_by_key(|(place, ..)| *place);
-        let mut text = format!(
-            "{} of {count} tasks of '{label}' failed; the results of the others are kept",
-            self.failures.len()
-        );
-        for (_, name, error) in self.failures.iter().take(DESCRIBED) {
-            text.push_str(&format!("\n  {name}: {error:#}"));
-        }
-        if self.failures.len() > DESCRIBED {
-            text.push_str(&format!("\n  and {} more", self.failures.len() - DESCRIBED));
-        }
-        bail!(text)
+        let failures = self.failures.iter();
+        let failures = failures.map(|(_, name, error)| (name.clone(), chain(&**error))).collect();
+        Err(Error::Stage { stage: label.to_owned(), tasks: count, failures })
     }
 }
 
 /// The bar of a stage.
 struct Bar<'a> {
-    progress: &'a Progress,
+    progress: &'a dyn observer::Bar,
     /// Tasks that earlier runs have done.
     found: usize,
     count: usize,

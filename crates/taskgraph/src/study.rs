@@ -11,47 +11,37 @@
 //! then a task is made by the process that holds its lock, and the others wait for the result or
 //! do something else.
 
-mod checkpoint;
-mod lock;
-mod manifest;
-mod seed;
-mod shard;
-mod stage;
-mod workspace;
-
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-pub use checkpoint::{load_checkpoint, save_checkpoint};
-pub use lock::FileLock;
-pub use manifest::Manifest;
-pub use seed::derive_seed;
-pub use shard::Shard;
-pub use stage::Crew;
-pub use workspace::Workspace;
-
+use crate::error::{BoxError, Error, Result, chain};
 use crate::files::{read_json, require_writable_folder, write_json};
-use workspace::Steps;
+use crate::lock::FileLock;
+use crate::manifest::{CHECKPOINTS, MANIFEST, Manifest};
+use crate::program::{Program, Runner};
+use crate::shard::Shard;
+use crate::workspace::{Steps, Workspace};
 
-const MANIFEST: &str = "manifest.json";
-const CHECKPOINTS: &str = "checkpoints";
 /// Folder of the locks of tasks.
 const LOCKS: &str = "locks";
 
 /// A folder of task results.
 pub struct Study {
     folder: PathBuf,
-    access: Access,
+    pub(crate) access: Access,
+    pub(crate) runner: Runner,
     seen: Mutex<Vec<Seen>>,
+    /// Whether the user has been told that results of another program are reused.
+    told: AtomicBool,
 }
 
 /// What a process may do in the folder.
-enum Access {
+pub(crate) enum Access {
     /// Everything: no other process is there.
     Alone { _lock: FileLock },
     /// Make tasks whose lock it holds; other shards do the same.
@@ -61,14 +51,9 @@ enum Access {
 }
 
 /// The right to make a task. Alone in the folder, no lock is needed.
-struct Turn {
+pub(crate) struct Turn {
     _lock: Option<FileLock>,
 }
-
-/// A study that is only looked at cannot go on where a result is missing.
-#[derive(Debug, thiserror::Error)]
-#[error("the study is not finished")]
-pub struct Unfinished;
 
 /// A task that the study came across, in the order in which it did.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +73,14 @@ pub enum State {
     Begun,
     /// Nothing.
     Missing,
+}
+
+/// Why a stored result is not used.
+pub(crate) enum Unusable {
+    /// It is not what was stored.
+    Damaged(Error),
+    /// Other sources made it, and only those of this program are wanted.
+    OtherSources(Program),
 }
 
 /// What a task left behind.
@@ -112,42 +105,47 @@ impl Study {
     ///
     /// # Errors
     /// If the folder cannot be written or another process works in it.
-    pub fn open(folder: &Path, fresh: bool) -> Result<Self> {
+    pub fn open(folder: &Path, fresh: bool, runner: Runner) -> Result<Self> {
         require_writable_folder(folder)?;
         let access = Access::Alone { _lock: FileLock::alone(folder)? };
         let forgotten = if fresh { &["tasks", LOCKS][..] } else { &[LOCKS] };
         for name in forgotten {
             let path = folder.join(name);
             if path.exists() {
-                fs::remove_dir_all(&path)
-                    .with_context(|| format!("cannot clear {}", path.display()))?;
+                fs::remove_dir_all(&path).map_err(Error::io("clear", &path))?;
             }
         }
-        Self::with_access(folder, access)
+        Self::with_access(folder, access, runner)
     }
 
     /// Opens the study in `folder` as one of several processes that share its tasks.
     ///
     /// # Errors
     /// If the folder cannot be written or a process works there that shares nothing.
-    pub fn open_shard(folder: &Path, shard: Shard) -> Result<Self> {
+    pub fn open_shard(folder: &Path, shard: Shard, runner: Runner) -> Result<Self> {
         require_writable_folder(folder)?;
         let lock = FileLock::shared(folder)?;
-        fs::create_dir_all(folder.join(LOCKS))?;
-        Self::with_access(folder, Access::Shard { shard, _lock: lock })
+        let locks = folder.join(LOCKS);
+        fs::create_dir_all(&locks).map_err(Error::io("create", &locks))?;
+        Self::with_access(folder, Access::Shard { shard, _lock: lock }, runner)
     }
 
     /// Looks at the study in `folder`, which other processes may work on: a task that is not done
-    /// ends in [`Unfinished`].
+    /// ends in [`Error::Unfinished`].
     #[must_use]
-    pub fn look_into(folder: &Path) -> Self {
-        let folder = folder.to_path_buf();
-        Self { folder, access: Access::Looking, seen: Mutex::default() }
+    pub fn look_into(folder: &Path, runner: Runner) -> Self {
+        Self::new(folder, Access::Looking, runner)
     }
 
-    fn with_access(folder: &Path, access: Access) -> Result<Self> {
-        fs::create_dir_all(folder.join("tasks"))?;
-        Ok(Self { folder: folder.to_path_buf(), access, seen: Mutex::default() })
+    fn with_access(folder: &Path, access: Access, runner: Runner) -> Result<Self> {
+        let tasks = folder.join("tasks");
+        fs::create_dir_all(&tasks).map_err(Error::io("create", &tasks))?;
+        Ok(Self::new(folder, access, runner))
+    }
+
+    fn new(folder: &Path, access: Access, runner: Runner) -> Self {
+        let (folder, seen) = (folder.to_path_buf(), Mutex::default());
+        Self { folder, access, runner, seen, told: AtomicBool::new(false) }
     }
 
     /// The output of a task: as found if it was made before from the same configuration and
@@ -156,26 +154,40 @@ impl Study {
     ///
     /// # Errors
     /// Those of `work` (its checkpoints are kept), or if results cannot be stored.
-    pub fn run<C: Serialize>(
+    pub fn run<C: Serialize, E: Into<BoxError>>(
         &self,
         name: &str,
         schema: u32,
         config: &C,
         inputs: &[&Output],
-        work: impl FnOnce(&Workspace) -> Result<()>,
+        work: impl FnOnce(&Workspace) -> Result<(), E>,
     ) -> Result<Output> {
-        let manifest = Manifest::plan(name, schema, config, inputs)?;
+        let manifest = self.manifest(name, schema, config, inputs)?;
         if let Access::Looking = self.access {
-            return self.look(&manifest).ok_or_else(|| Unfinished.into());
+            return self.look(&manifest).ok_or(Error::Unfinished);
         }
         let turn = match self.try_turn(&manifest)? {
             Some(turn) => turn,
             None => {
-                eprintln!("{name}: another shard is at work on it; waiting for its result");
+                let waiting = "another shard is at work on it; waiting for its result";
+                self.runner.observer.remark(&format!("{name}: {waiting}"));
                 self.wait_turn(&manifest)?
             }
         };
-        self.complete(manifest, None, turn, work).with_context(|| format!("task '{name}' failed"))
+        self.complete(manifest, None, turn, |workspace| work(workspace).map_err(Into::into))
+            .map_err(|source| Error::Task { task: name.to_owned(), source })
+    }
+
+    /// The manifest of a task that has yet to run.
+    pub(crate) fn manifest<C: Serialize>(
+        &self,
+        name: &str,
+        schema: u32,
+        config: &C,
+        inputs: &[&Output],
+    ) -> Result<Manifest> {
+        let inputs: Vec<&Manifest> = inputs.iter().map(|output| &output.manifest).collect();
+        Manifest::plan(name, schema, config, &inputs, &self.runner.program)
     }
 
     /// The tasks that this process has come across, in that order.
@@ -185,13 +197,13 @@ impl Study {
     }
 
     /// Makes a task, if it is not done.
-    fn complete(
+    pub(crate) fn complete(
         &self,
         mut manifest: Manifest,
         steps: Option<Steps>,
         _turn: Turn,
-        work: impl FnOnce(&Workspace) -> Result<()>,
-    ) -> Result<Output> {
+        work: impl FnOnce(&Workspace) -> Result<(), BoxError>,
+    ) -> Result<Output, BoxError> {
         let done = self.result_folder(&manifest);
         match self.read(&manifest) {
             Some(Ok(output)) => {
@@ -199,26 +211,28 @@ impl Study {
                 steps.iter().for_each(Steps::complete);
                 return Ok(output);
             }
-            Some(Err(damage)) => set_aside(&done, &damage)?,
+            Some(Err(reason)) => self.set_aside(&done, &reason)?,
             None => {}
         }
-        let workspace = Workspace { folder: unfinished(&done), steps };
-        fs::create_dir_all(workspace.folder.join(CHECKPOINTS))?;
+        let observer = &*self.runner.observer;
+        let workspace = Workspace { folder: unfinished(&done), steps, observer };
+        let checkpoints = workspace.folder.join(CHECKPOINTS);
+        fs::create_dir_all(&checkpoints).map_err(Error::io("create", &checkpoints))?;
         let start = Instant::now();
         work(&workspace)?;
         manifest.seconds = start.elapsed().as_secs_f64();
-        fs::remove_dir_all(workspace.folder.join(CHECKPOINTS))?;
+        manifest.date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        fs::remove_dir_all(&checkpoints).map_err(Error::io("clear", &checkpoints))?;
         manifest.record_outputs(&workspace.folder)?;
         write_json(&workspace.folder.join(MANIFEST), &manifest)?;
-        fs::rename(&workspace.folder, &done)
-            .with_context(|| format!("cannot store the result in {}", done.display()))?;
+        fs::rename(&workspace.folder, &done).map_err(Error::io("store the result in", &done))?;
         workspace.steps.iter().for_each(Steps::complete);
         self.note(&manifest.name, State::Done(manifest.seconds));
         Ok(Output { folder: done, manifest, reused: false })
     }
 
     /// The result of a task that is done, without making it.
-    fn look(&self, manifest: &Manifest) -> Option<Output> {
+    pub(crate) fn look(&self, manifest: &Manifest) -> Option<Output> {
         let output = self.read(manifest).and_then(Result::ok);
         let state = match &output {
             Some(output) => State::Done(output.manifest.seconds),
@@ -234,17 +248,57 @@ impl Study {
         seen.push(Seen { name: name.to_owned(), state });
     }
 
-    /// A finished task with all its outputs intact, or what is wrong with it; none if there is no
-    /// result.
-    fn read(&self, manifest: &Manifest) -> Option<Result<Output>> {
+    /// A finished task with all its outputs intact, or why it is not to be used; none if there is
+    /// no result.
+    pub(crate) fn read(&self, manifest: &Manifest) -> Option<Result<Output, Unusable>> {
         let folder = self.result_folder(manifest);
         folder.is_dir().then(|| {
-            let key = &manifest.key;
-            let manifest = read_json::<Manifest>(&folder.join(MANIFEST))?;
-            ensure!(manifest.key == *key, "its key is {}, not {key}", manifest.key);
-            manifest.verify(&folder)?;
+            let (key, path) = (&manifest.key, folder.join(MANIFEST));
+            let manifest = read_json::<Manifest>(&path).map_err(Unusable::Damaged)?;
+            if manifest.key != *key {
+                let damage = format!("its key is {}, not {key}", manifest.key);
+                return Err(Unusable::Damaged(Error::Damaged { damage }));
+            }
+            manifest.verify(&folder).map_err(Unusable::Damaged)?;
+            self.judge_origin(&manifest)?;
             Ok(Output { folder, manifest, reused: true })
         })
+    }
+
+    /// A result of other sources is reused with a remark, once for the study, or not at all.
+    fn judge_origin(&self, found: &Manifest) -> Result<(), Unusable> {
+        let Runner { program, strict, observer } = &self.runner;
+        if found.program.code == program.code {
+            return Ok(());
+        }
+        if *strict {
+            return Err(Unusable::OtherSources(found.program.clone()));
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            observer.remark(&format!(
+                "reusing results of another revision ({}, this is {}), the first of them '{}' of \
+                 {}; --strict makes them again",
+                found.program, program, found.name, found.date
+            ));
+        }
+        Ok(())
+    }
+
+    /// Keeps a result that is not to be used where it is not mistaken for one.
+    fn set_aside(&self, folder: &Path, reason: &Unusable) -> Result<()> {
+        let (extension, why) = match reason {
+            Unusable::Damaged(error) => ("damaged", format!("is damaged ({})", chain(error))),
+            Unusable::OtherSources(program) => ("other", format!("is of revision {program}")),
+        };
+        let aside = folder.with_added_extension(extension);
+        self.runner.observer.remark(&format!(
+            "warning: {} {why}; it is set aside and made again",
+            folder.display()
+        ));
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(Error::io("clear", &aside))?;
+        }
+        fs::rename(folder, &aside).map_err(Error::io("set aside", folder))
     }
 
     fn result_folder(&self, manifest: &Manifest) -> PathBuf {
@@ -252,13 +306,13 @@ impl Study {
     }
 
     /// The right to make a task, if no other process has it.
-    fn try_turn(&self, manifest: &Manifest) -> Result<Option<Turn>> {
+    pub(crate) fn try_turn(&self, manifest: &Manifest) -> Result<Option<Turn>> {
         let Some(path) = self.task_lock(manifest) else { return Ok(Some(Turn { _lock: None })) };
         Ok(FileLock::try_take(&path)?.map(|lock| Turn { _lock: Some(lock) }))
     }
 
     /// The right to make a task, once no other process has it.
-    fn wait_turn(&self, manifest: &Manifest) -> Result<Turn> {
+    pub(crate) fn wait_turn(&self, manifest: &Manifest) -> Result<Turn> {
         let path = self.task_lock(manifest);
         Ok(Turn { _lock: path.map(|path| FileLock::wait(&path)).transpose()? })
     }
@@ -274,19 +328,6 @@ impl Study {
 /// Folder of a task at work.
 fn unfinished(done: &Path) -> PathBuf {
     done.with_added_extension("partial")
-}
-
-/// Keeps a damaged result where it is not mistaken for one.
-fn set_aside(folder: &Path, damage: &anyhow::Error) -> Result<()> {
-    let aside = folder.with_added_extension("damaged");
-    eprintln!(
-        "warning: {} is damaged ({damage:#}); it is set aside and made again",
-        folder.display()
-    );
-    if aside.exists() {
-        fs::remove_dir_all(&aside)?;
-    }
-    Ok(fs::rename(folder, &aside)?)
 }
 
 #[cfg(test)]

@@ -4,29 +4,31 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::error::{BoxError, Error, Result};
 
 /// Writes a file through `fill`; readers see the old content or the new, never a part.
 ///
 /// # Errors
-/// If the folder cannot be written or `fill` fails; the old file is then untouched.
-pub fn write_atomic(
+/// [`Error::Io`] if the folder cannot be written, [`Error::Fill`] if `fill` fails; the old file is
+/// then untouched.
+pub fn write_atomic<E: Into<BoxError>>(
     path: &Path,
-    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<()> {
     let folder = folder_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = temporary_in(folder, &format!(".{name}."))
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    let temporary = temporary_in(folder, &format!(".{name}.")).map_err(Error::io("write", path))?;
     let mut writer = BufWriter::new(temporary.as_file());
     fill(&mut writer)
+        .map_err(Into::into)
         .and_then(|()| Ok(writer.flush()?))
         .and_then(|()| Ok(temporary.as_file().sync_all()?))
-        .with_context(|| format!("while writing {}", path.display()))?;
+        .map_err(|source| Error::Fill { path: path.to_owned(), source })?;
     drop(writer);
-    temporary.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
+    temporary.persist(path).map_err(|failure| Error::io("write", path)(failure.error))?;
     Ok(())
 }
 
@@ -35,7 +37,7 @@ pub fn write_atomic(
 /// # Errors
 /// If the folder cannot be written.
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
-    write_atomic(path, |writer| Ok(writer.write_all(text.as_bytes())?))
+    write_atomic(path, |writer| writer.write_all(text.as_bytes()))
 }
 
 /// Writes a value as indented JSON; see [`write_atomic`].
@@ -43,7 +45,9 @@ pub fn write_text(path: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// If the folder cannot be written or the value has no JSON form.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    write_text(path, &(serde_json::to_string_pretty(value)? + "\n"))
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|source| Error::NoJson { what: path.display().to_string(), source })?;
+    write_text(path, &(text + "\n"))
 }
 
 /// Reads a value from a JSON file.
@@ -51,10 +55,8 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 /// # Errors
 /// If the file cannot be read or does not hold a `T`.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{}: not the expected JSON", path.display()))
+    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    serde_json::from_str(&text).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 
 /// Creates the folder if need be and proves, by writing, that results can be stored there.
@@ -64,16 +66,13 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// # Errors
 /// If the folder cannot be created or written.
 pub fn require_writable_folder(folder: &Path) -> Result<()> {
-    let advice = || {
-        format!(
-            "the output folder {} cannot be written; choose another with --out",
-            folder.display()
-        )
+    let probe = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut probe = temporary_in(folder, ".probe.")?;
+        probe.write_all(b"probe")?;
+        probe.flush()
     };
-    fs::create_dir_all(folder).with_context(advice)?;
-    let mut probe = temporary_in(folder, ".probe.").with_context(advice)?;
-    probe.write_all(b"probe").and_then(|()| probe.flush()).with_context(advice)?;
-    Ok(())
+    probe().map_err(|source| Error::Unwritable { folder: folder.to_owned(), source })
 }
 
 /// As [`require_writable_folder`], for the folder of an output file.
@@ -81,11 +80,9 @@ pub fn require_writable_folder(folder: &Path) -> Result<()> {
 /// # Errors
 /// If the folder cannot be created or written, or `path` is itself a folder.
 pub fn require_writable_file(path: &Path) -> Result<()> {
-    anyhow::ensure!(
-        !path.is_dir(),
-        "the output {} is a folder; give the name of a file with --out",
-        path.display()
-    );
+    if path.is_dir() {
+        return Err(Error::IsFolder { path: path.to_owned() });
+    }
     require_writable_folder(folder_of(path))
 }
 
@@ -111,7 +108,10 @@ fn temporary_in(folder: &Path, prefix: &str) -> std::io::Result<tempfile::NamedT
 
 #[cfg(test)]
 mod tests {
+    use anyhow::Result;
+
     use super::*;
+    use crate::error::chain;
 
     #[test]
     fn a_failed_write_leaves_the_old_file() -> Result<()> {
@@ -122,7 +122,7 @@ mod tests {
             writer.write_all(b"half of the ne")?;
             anyhow::bail!("the power went")
         });
-        assert!(format!("{:#}", failed.unwrap_err()).contains("the power went"));
+        assert!(chain(&failed.unwrap_err()).contains("the power went"));
         assert_eq!(fs::read_to_string(&path)?, "old");
         assert_eq!(fs::read_dir(folder.path())?.count(), 1, "no temporary file is left");
         Ok(())
@@ -134,8 +134,8 @@ mod tests {
         let file = folder.path().join("file");
         write_text(&file, "")?;
         let error = require_writable_folder(&file.join("below")).unwrap_err();
-        assert!(format!("{error:#}").contains("--out"), "{error:#}");
+        assert!(chain(&error).contains("choose another"), "{error}");
         assert!(require_writable_file(folder.path()).is_err());
-        require_writable_file(&folder.path().join("new/deep/out.npz"))
+        Ok(require_writable_file(&folder.path().join("new/deep/out.npz"))?)
     }
 }

@@ -5,21 +5,21 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::*;
 use crate::files::write_text;
-use crate::study::{Shard, State, derive_seed, load_checkpoint, save_checkpoint};
+use crate::{Runner, Shard, State, derive_seed};
 
 /// Tasks whose result is their seed; `counts` how often each really worked.
 fn tasks<'a>(study: &Study, counts: &'a [AtomicUsize]) -> Result<Vec<Planned<'a>>> {
     let one = |(i, count): (usize, &'a AtomicUsize)| {
-        study.plan(&format!("t{i}"), 1, &i, &[], 3, move |workspace| {
+        Ok(study.plan(&format!("t{i}"), 1, &i, &[], 3, move |workspace| {
             count.fetch_add(1, Ordering::SeqCst);
             workspace.advance(2);
             let text = derive_seed(i as u64, "task").to_string();
             write_text(&workspace.path("seed.txt"), &text)
-        })
+        })?)
     };
     counts.iter().enumerate().map(one).collect()
 }
@@ -37,7 +37,8 @@ fn texts(outputs: &[Output]) -> Result<Vec<String>> {
 }
 
 fn shard(folder: &Path, text: &str) -> Result<Study> {
-    Study::open_shard(folder, text.parse::<Shard>().expect("a shard"))
+    let shard = text.parse::<Shard>().expect("a shard");
+    Ok(Study::open_shard(folder, shard, Runner::default())?)
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn outputs_have_the_order_of_the_tasks_and_do_not_depend_on_the_crew() -> Result
     let mut results = Vec::new();
     for crew in [Crew::InTurn, Crew::one_per_thread(), Crew::SideBySide(4)] {
         let folder = tempfile::tempdir()?;
-        let study = Study::open(folder.path(), false)?;
+        let study = Study::open(folder.path(), false, Runner::default())?;
         let counts = counts(9);
         results.push(texts(&study.run_all("seeds", crew, tasks(&study, &counts)?)?)?);
         assert_eq!(total(&counts), [1; 9]);
@@ -61,18 +62,18 @@ fn outputs_have_the_order_of_the_tasks_and_do_not_depend_on_the_crew() -> Result
 #[test]
 fn tasks_side_by_side_have_one_thread_each_and_run_at_the_same_time() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let study = Study::open(folder.path(), false)?;
+    let study = Study::open(folder.path(), false, Runner::default())?;
     // Passed only by three tasks at once.
     let barrier = Barrier::new(3);
     let plan = |i: usize| {
         let barrier = &barrier;
-        study.plan(&format!("t{i}"), 1, &i, &[], 1, move |_| {
+        study.plan(&format!("t{i}"), 1, &i, &[], 1, move |_| -> Result<()> {
             barrier.wait();
             ensure!(rayon::current_num_threads() == 1, "the pool is not its own");
             Ok(())
         })
     };
-    let tasks = (0..3).map(plan).collect::<Result<_>>()?;
+    let tasks = (0..3).map(plan).collect::<crate::Result<_>>()?;
     assert_eq!(study.run_all("barrier", Crew::SideBySide(3), tasks)?.len(), 3);
     Ok(())
 }
@@ -80,24 +81,23 @@ fn tasks_side_by_side_have_one_thread_each_and_run_at_the_same_time() -> Result<
 #[test]
 fn failures_and_panics_are_collected_and_the_other_results_kept() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let study = Study::open(folder.path(), false)?;
+    let study = Study::open(folder.path(), false, Runner::default())?;
     let attempt = |cured: bool| {
         let plan = |i: usize| {
-            study.plan(&format!("t{i}"), 1, &i, &[], 1, move |workspace| {
-                let begun = workspace.checkpoint("begun");
-                let before: u32 = load_checkpoint(&begun).unwrap_or(0);
+            study.plan(&format!("t{i}"), 1, &i, &[], 1, move |workspace| -> Result<()> {
+                let before: u32 = workspace.load("begun").unwrap_or(0);
                 workspace.resume(before as usize);
-                save_checkpoint(&begun, &(before + 1))?;
+                workspace.save("begun", &(before + 1))?;
                 match i {
                     1 if !cured => bail!("no luck"),
                     2 if !cured => panic!("out of range"),
-                    _ => write_text(&workspace.path("n.txt"), &before.to_string()),
+                    _ => Ok(write_text(&workspace.path("n.txt"), &before.to_string())?),
                 }
             })
         };
-        study.run_all("some", Crew::SideBySide(2), (0..5).map(plan).collect::<Result<_>>()?)
+        study.run_all("some", Crew::SideBySide(2), (0..5).map(plan).collect::<crate::Result<_>>()?)
     };
-    let error = format!("{:#}", attempt(false).err().expect("two tasks fail"));
+    let error = attempt(false).err().expect("two tasks fail").to_string();
     for part in ["2 of 5 tasks of 'some' failed", "t1: no luck", "t2: it panicked: out of range"] {
         assert!(error.contains(part), "'{part}' not in {error}");
     }
@@ -111,10 +111,10 @@ fn failures_and_panics_are_collected_and_the_other_results_kept() -> Result<()> 
 #[test]
 fn a_list_with_the_same_task_twice_is_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let study = Study::open(folder.path(), false)?;
+    let study = Study::open(folder.path(), false, Runner::default())?;
     let twice = (0..2)
-        .map(|_| study.plan("same", 1, &(), &[], 1, |_| Ok(())))
-        .collect::<Result<Vec<_>>>()?;
+        .map(|_| study.plan("same", 1, &(), &[], 1, |_| anyhow::Ok(())))
+        .collect::<crate::Result<Vec<_>>>()?;
     let error = study.run_all("pair", Crew::InTurn, twice).err().expect("it is refused");
     assert!(error.to_string().contains("twice"), "{error}");
     Ok(())
@@ -138,7 +138,7 @@ fn shards_make_their_share_and_no_more_and_say_what_is_missing() -> Result<()> {
     let (complete, states) = run("2/3")?;
     assert_eq!((complete, missing(&states)), (false, 0));
     // Alone, and only then, the study has all outputs.
-    let study = Study::open(folder.path(), false)?;
+    let study = Study::open(folder.path(), false, Runner::default())?;
     let outputs = study.run_share("part", Crew::InTurn, tasks(&study, &counts)?)?;
     assert_eq!(outputs.map(|outputs| outputs.len()), Some(7));
     assert_eq!(total(&counts), [1; 7]);
@@ -185,20 +185,20 @@ fn looking_makes_nothing_and_works_beside_a_run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let counts = counts(3);
     let look = || {
-        let study = Study::look_into(folder.path());
+        let study = Study::look_into(folder.path(), Runner::default());
         let ending = study.run_all("all", Crew::InTurn, tasks(&study, &counts)?);
         if let Err(error) = &ending {
-            assert!(error.is::<Unfinished>(), "{error:#}");
+            assert!(matches!(error, Error::Unfinished), "{error:#}");
         }
         let seen = study.seen().iter().map(|task| task.state).collect::<Vec<State>>();
         Ok::<_, anyhow::Error>((ending.is_ok(), seen))
     };
     assert_eq!(look()?, (false, vec![State::Missing; 3]));
     assert_eq!(fs::read_dir(folder.path())?.count(), 0, "nothing is written");
-    let study = Study::open(folder.path(), false)?;
+    let study = Study::open(folder.path(), false, Runner::default())?;
     let first = tasks(&study, &counts)?.into_iter().take(1).collect();
     study.run_all("one", Crew::InTurn, first)?;
-    let failing = study.plan("t1", 1, &1usize, &[], 1, |_| bail!("stopped"))?;
+    let failing = study.plan("t1", 1, &1usize, &[], 1, |_| -> Result<()> { bail!("stopped") })?;
     assert!(study.run_all("two", Crew::InTurn, vec![failing]).is_err());
     let (finished, seen) = look()?;
     assert!(!finished && matches!(seen[..], [State::Done(_), State::Begun, State::Missing]));

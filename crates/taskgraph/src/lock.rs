@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use crate::error::{Error, Result};
 
 /// A lock on a file, held until it is dropped.
 pub struct FileLock {
@@ -42,21 +42,17 @@ impl FileLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                file.read_to_string(&mut holder)?;
-                bail!(
-                    "{} is in use by {}; wait until it ends or choose another folder with --out",
-                    folder.display(),
-                    holder.lines().next().unwrap_or("another run")
-                );
+                file.read_to_string(&mut holder).map_err(Error::io("read", &path))?;
+                let holder = holder.lines().next().unwrap_or("another run").to_owned();
+                return Err(Error::InUse { folder: folder.to_owned(), holder });
             }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
         }
-        file.rewind()?;
         let text = format!("{who} (process {}{})\n", std::process::id(), host());
-        file.write_all(text.as_bytes())?;
-        file.set_len(text.len() as u64)?;
+        file.rewind()
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.set_len(text.len() as u64))
+            .map_err(Error::io("write", &path))?;
         Ok(Self { _file: file })
     }
 
@@ -69,9 +65,7 @@ impl FileLock {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", path)(error)),
         }
     }
 
@@ -81,7 +75,7 @@ impl FileLock {
     /// If the file cannot be opened or locked.
     pub fn wait(path: &Path) -> Result<Self> {
         let file = open(path)?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        file.lock().map_err(Error::io("lock", path))?;
         Ok(Self { _file: file })
     }
 }
@@ -93,7 +87,7 @@ fn open(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
-        .with_context(|| format!("cannot open {}", path.display()))
+        .map_err(Error::io("open", path))
 }
 
 /// ` on NAME` where the system tells the name of the machine.

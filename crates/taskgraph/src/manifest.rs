@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{MANIFEST, Output};
+use crate::error::{Error, Result};
+use crate::program::Program;
+
+/// Name of the file of a manifest.
+pub(crate) const MANIFEST: &str = "manifest.json";
+/// Folder of the checkpoints of a task at work.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 
 /// What a task was made from, and what it made.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -26,8 +31,12 @@ pub struct Manifest {
     pub outputs: BTreeMap<String, FileRecord>,
     /// Wall time of the run that finished it, in seconds.
     pub seconds: f64,
-    /// Version of the program.
-    pub version: String,
+    /// When it was finished, as in RFC 3339.
+    #[serde(default)]
+    pub date: String,
+    /// The program that made it.
+    #[serde(flatten)]
+    pub program: Program,
 }
 
 /// Size and content hash of a file.
@@ -42,30 +51,32 @@ pub struct FileRecord {
 impl FileRecord {
     fn of(path: &Path) -> Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        let file =
-            fs::File::open(path).with_context(|| format!("{} is missing", path.display()))?;
-        hasher.update_reader(file)?;
+        let file = fs::File::open(path).map_err(Error::io("open", path))?;
+        hasher.update_reader(file).map_err(Error::io("read", path))?;
         Ok(Self { bytes: hasher.count(), blake3: hasher.finalize().to_hex().to_string() })
     }
 }
 
 impl Manifest {
     /// The manifest of a task that has yet to run.
-    pub(super) fn plan<C: Serialize>(
+    pub(crate) fn plan<C: Serialize>(
         name: &str,
         schema: u32,
         config: &C,
-        inputs: &[&Output],
+        inputs: &[&Self],
+        program: &Program,
     ) -> Result<Self> {
-        let config = serde_json::to_value(config)?;
+        let no_json = |source| Error::NoJson { what: format!("configuration of '{name}'"), source };
+        let config = serde_json::to_value(config).map_err(no_json)?;
         let mut digests = BTreeMap::new();
-        for output in inputs {
-            let Self { name: input, .. } = &output.manifest;
-            let earlier = digests.insert(input.clone(), output.manifest.digest()?);
-            ensure!(earlier.is_none(), "task '{name}' reads two tasks named '{input}'");
+        for manifest in inputs {
+            let input = &manifest.name;
+            if digests.insert(input.clone(), manifest.digest()?).is_some() {
+                return Err(Error::SameName { task: name.to_owned(), input: input.clone() });
+            }
         }
         let inputs = digests;
-        let identity = serde_json::to_vec(&(name, schema, &config, &inputs))?;
+        let identity = serde_json::to_vec(&(name, schema, &config, &inputs)).map_err(no_json)?;
         Ok(Self {
             name: name.to_owned(),
             key: blake3::hash(&identity).to_hex().to_string(),
@@ -74,25 +85,30 @@ impl Manifest {
             inputs,
             outputs: BTreeMap::new(),
             seconds: 0.0,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            date: String::new(),
+            program: program.clone(),
         })
     }
 
     /// Name of the folder of the outputs: the task's name and the head of its key.
-    pub(super) fn folder_name(&self) -> String {
+    pub(crate) fn folder_name(&self) -> String {
         format!("{}-{}", self.name, &self.key[..12])
     }
 
     /// Hash of all outputs; equal outputs have equal digests, whatever made them.
     fn digest(&self) -> Result<String> {
-        Ok(blake3::hash(&serde_json::to_vec(&self.outputs)?).to_hex().to_string())
+        let outputs = serde_json::to_vec(&self.outputs).map_err(|source| Error::NoJson {
+            what: format!("manifest of '{}'", self.name),
+            source,
+        })?;
+        Ok(blake3::hash(&outputs).to_hex().to_string())
     }
 
     /// Records every file of the folder.
-    pub(super) fn record_outputs(&mut self, folder: &Path) -> Result<()> {
+    pub(crate) fn record_outputs(&mut self, folder: &Path) -> Result<()> {
         self.outputs.clear();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
+        for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+            let entry = entry.map_err(Error::io("read", folder))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name != MANIFEST && !name.starts_with('.') {
                 self.outputs.insert(name, FileRecord::of(&entry.path())?);
@@ -102,10 +118,14 @@ impl Manifest {
     }
 
     /// Checks that every recorded file is there with its recorded content.
-    pub(super) fn verify(&self, folder: &Path) -> Result<()> {
+    pub(crate) fn verify(&self, folder: &Path) -> Result<()> {
         for (name, recorded) in &self.outputs {
             let found = FileRecord::of(&folder.join(name))?;
-            ensure!(found == *recorded, "{name} has changed since it was made");
+            if found != *recorded {
+                return Err(Error::Damaged {
+                    damage: format!("{name} has changed since it was made"),
+                });
+            }
         }
         Ok(())
     }
