@@ -11,6 +11,7 @@ use crate::commands::{
     benchmark, ci, density, posterior, report, scores, simulate, spectra, task, test, tidy,
 };
 use crate::sampling::Sampler;
+use crate::study::Earlier;
 
 /// Full-field inference for weak lensing: simulate tomographic convergence maps, and draw the
 /// posterior of the cosmological parameters from every pixel of them.
@@ -198,6 +199,17 @@ pub struct ResumeArguments {
     /// Forget what is already there
     #[arg(long)]
     pub fresh: bool,
+    /// Make again what other revisions of the sources have made, instead of reusing it
+    #[arg(long, conflicts_with = "fresh")]
+    pub strict: bool,
+}
+
+impl ResumeArguments {
+    /// What happens to earlier results.
+    #[must_use]
+    pub fn earlier(&self) -> Earlier {
+        Earlier { fresh: self.fresh, strict: self.strict }
+    }
 }
 
 /// Sets the map size of a survey, or explains why not.

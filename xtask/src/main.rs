@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
-use report::plot;
+use report::{self, plot};
 
 /// Networks make and drop tensors of many kilobytes all the time. The allocator of glibc hands such
 /// memory back to the system each time, which took half of the processor time of some trainings.

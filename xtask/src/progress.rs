@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use taskgraph::{Bar, Observer};
 
 /// Time between lines where there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(20);
@@ -123,6 +124,37 @@ impl Progress {
     /// The counts stay usable even if a thread that held them panicked.
     fn plain(&self) -> MutexGuard<'_, Plain> {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Studies as a terminal shows them.
+pub struct Terminal;
+
+impl Observer for Terminal {
+    fn remark(&self, message: &str) {
+        eprintln!("{message}");
+    }
+
+    fn stage(&self, label: &str, steps: usize) -> Box<dyn Bar> {
+        Box::new(Progress::new(label, steps))
+    }
+}
+
+impl Bar for Progress {
+    fn advance(&self, steps: usize) {
+        self.advance(steps);
+    }
+
+    fn skip(&self, steps: usize) {
+        self.skip(steps);
+    }
+
+    fn remark(&self, text: String) {
+        self.remark(text);
+    }
+
+    fn finish(&self) {
+        self.finish();
     }
 }
 

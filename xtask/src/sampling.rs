@@ -17,7 +17,7 @@ use hmc::{
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
-use crate::study::{Workspace, load_checkpoint, save_checkpoint};
+use crate::study::Workspace;
 
 pub use diagnostics::{DIAGNOSTICS, Diagnostics, SAMPLES};
 pub use thinning::thinned;
@@ -208,8 +208,8 @@ pub fn sample<D: LogDensity + Send>(
     target: &Target<D>,
 ) -> Result<Sampled> {
     let begun = Instant::now();
-    let file = |chain: usize| workspace.checkpoint(&format!("chain-{chain}"));
-    let saved: Vec<Option<Saved>> = (0..config.chains).map(|c| load_checkpoint(&file(c))).collect();
+    let file = |chain: usize| format!("chain-{chain}");
+    let saved: Vec<Option<Saved>> = (0..config.chains).map(|c| workspace.load(&file(c))).collect();
     let earlier = saved.iter().flatten().map(|saved| saved.seconds).fold(0.0, f64::max);
     let threads = std::thread::available_parallelism()?.get().min(config.chains);
     let started = start_all(label, config, seed, target, saved, threads)?;
@@ -227,7 +227,8 @@ pub fn sample<D: LogDensity + Send>(
         if complete || last.elapsed() >= CHECKPOINT_INTERVAL {
             let seconds = earlier + begun.elapsed().as_secs_f64();
             let start_gradients = start_gradients[chain];
-            save_checkpoint(&file(chain), &SavedRef { seconds, start_gradients, checkpoint })
+            workspace
+                .save(&file(chain), &SavedRef { seconds, start_gradients, checkpoint })
                 .context("a checkpoint cannot be stored")?;
             *last = Instant::now();
         }

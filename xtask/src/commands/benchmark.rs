@@ -12,7 +12,7 @@ use flows::DeviceChoice;
 
 use crate::cli::ResumeArguments;
 use crate::device;
-use crate::study::{Seen, Shard, State, Study, Unfinished};
+use crate::study::{Error, Seen, Shard, State, Study};
 use studies::{Loaded, StudyName};
 
 /// Arguments of `benchmark`.
@@ -99,7 +99,7 @@ fn conclude(arguments: &Arguments, loaded: &Loaded, folder: &Path) -> Result<()>
     if arguments.status {
         let finished = match ending {
             Ok(_) => true,
-            Err(error) if error.is::<Unfinished>() => false,
+            Err(error) if matches!(error.downcast_ref(), Some(Error::Unfinished)) => false,
             Err(error) => return Err(error),
         };
         print!("{}", listing(folder, &seen, finished));
@@ -119,8 +119,8 @@ fn conclude(arguments: &Arguments, loaded: &Loaded, folder: &Path) -> Result<()>
 fn open(arguments: &Arguments, folder: &Path) -> Result<Study> {
     Ok(match arguments.shard {
         _ if arguments.status => Study::look_into(folder),
-        Some(shard) => Study::open_shard(folder, shard)?,
-        None => Study::open(folder, arguments.resume.fresh)?,
+        Some(shard) => Study::open_shard(folder, shard, arguments.resume.strict)?,
+        None => Study::open(folder, arguments.resume.earlier())?,
     })
 }
 

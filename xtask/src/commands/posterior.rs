@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         target_accept: arguments.sampler.sampler.target_accept(),
     };
     let (method, seed, folder) = (arguments.method, arguments.seed, &arguments.out);
-    let study = Study::open(folder, arguments.resume.fresh)?;
+    let study = Study::open(folder, arguments.resume.earlier())?;
     let problem = Problem { simulator: &simulator, prior: &prior, map: &map };
     let shape = [simulator.bins(), npix, npix];
 

@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let settings = Settings { maps: arguments.maps as usize, ..Settings::default() };
     let parameters = arguments.params.0;
-    let study = Study::open(&arguments.out, arguments.resume.fresh)?;
+    let study = Study::open(&arguments.out, arguments.resume.earlier())?;
     let config = (simulator.survey(), table_hash, parameters, settings, arguments.seed);
     let output = study.run("score noise", 1, &config, &[], |workspace| {
         let progress = Progress::new("scores", settings.steps());

@@ -14,7 +14,7 @@ use crate::cli::{Parameters, SurveyArguments, with_npix};
 use crate::files::require_writable_file;
 use crate::prior::{DIM, Prior};
 use crate::progress::Progress;
-use crate::study::{Output, Study, derive_seed};
+use crate::study::{Earlier, Output, Study, derive_seed};
 
 /// Arguments of `simulate`.
 #[derive(Args)]
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let table = arguments.survey.shift_table_hash()?;
     let work = work_folder(&arguments.out);
-    let study = Study::open(&work, false)?;
+    let study = Study::open(&work, Earlier::default())?;
     let progress = Progress::new("simulating", count);
     let per_chunk = (CHUNK / simulator.map_len()).max(1);
     let mut chunks = Vec::new();

@@ -114,7 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     device::require_program(choice)?;
     let device = flows::open_device(choice)?;
     let device_name = if device == flows::open_device(DeviceChoice::Cpu)? { "cpu" } else { "wgpu" };
-    let study = Study::open(folder, arguments.resume.fresh)?;
+    let study = Study::open(folder, arguments.resume.earlier())?;
     let inference = Inference {
         task: task.as_ref(),
         observation: &observation,

@@ -224,7 +224,7 @@ impl FisherSource for PreparedAround {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::Study;
+    use crate::study::{Earlier, Study};
 
     /// Numbers that tell where they are from; the second example has no map.
     struct Toy;
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn what_is_prepared_is_what_the_source_makes() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let study = Study::open(folder.path(), false)?;
+        let study = Study::open(folder.path(), Earlier::default())?;
         let output = study.run("plain", 1, &0, &[], |workspace| prepare(&Toy, 4, workspace))?;
         let prepared = Prepared::read(&output.path(""))?;
         let (mut map, mut theta) = ([0.0; 3], [0.0; 2]);

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use super::SourceFile;
 
 /// The libraries and the siblings each may import.
-const IMPORTS: [(&str, &[&str]); 8] = [
+const IMPORTS: [(&str, &[&str]); 9] = [
     ("autodiff", &[]),
     ("lognormal-sim", &["autodiff"]),
     ("flows", &["autodiff"]),
@@ -14,6 +14,7 @@ const IMPORTS: [(&str, &[&str]); 8] = [
     ("hmc", &[]),
     ("metrics", &[]),
     ("report", &[]),
+    ("taskgraph", &[]),
 ];
 
 /// Applies all rules to a `Cargo.toml`.
