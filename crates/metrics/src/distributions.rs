@@ -1,14 +1,30 @@
 //! Tail probabilities of the chi-square and binomial distributions, quantiles of the beta one.
+//!
+//! A function is that of statrs where statrs has every digit that the tables of SciPy ask for, and
+//! written out here where it has not. Largest relative errors of statrs 0.19.1 and of what would be
+//! written out, against 40-digit arithmetic:
+//!
+//! | function | arguments | written out | statrs | used |
+//! |---|---|---|---|---|
+//! | chi-square survival | 1 to 999 degrees, down to 1e-300 | 8e-13 | 6e-13 | statrs |
+//! | normal quantile | 5e-324 to 1 - 1e-15 | 5e-16 | 5e-16 | statrs |
+//! | binomial tails | up to 1000 trials | 1.4e-12 | 1.4e-12 | written out |
+//! | | 300 000 trials | 8e-10 | 9e-6 | |
+//! | | 10 000 000 trials | 3e-8 | 0.3 | |
+//! | beta quantile | up to 1000 trials | 1.3e-12 | 8e-11 | written out |
+//! | | 10 000 trials | 1.4e-12 | 1e-9 | |
+//! | logarithm of the gamma function | 0.001 to 1e6 | 2e-16 (libm) | 1e-13 | libm |
 
 mod incomplete_beta;
-mod incomplete_gamma;
+
+use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 pub(crate) use incomplete_beta::{beta_quantile, regularised_beta};
-pub(crate) use incomplete_gamma::upper_regularised_gamma;
 
-/// P(X >= `statistic`) of a chi-square distribution with `degrees` degrees of freedom.
+/// P(X >= `statistic`) of a chi-square distribution with `degrees` degrees of freedom; NaN where
+/// these are not a positive number.
 pub(crate) fn chi_square_survival(statistic: f64, degrees: f64) -> f64 {
-    upper_regularised_gamma(0.5 * degrees, 0.5 * statistic)
+    ChiSquared::new(degrees).map_or(f64::NAN, |distribution| distribution.sf(statistic))
 }
 
 /// P(X <= `count`) of the number X of successes in `trials` trials.

@@ -1,4 +1,9 @@
 //! The regularised incomplete beta function and its inverse.
+//!
+//! `statrs::function::beta::beta_reg` ends the continued fraction after 140 terms, too few for many
+//! trials: P(X <= 150 000) of 300 000 trials at 1/2 is 0.50072378 by statrs, and 0.50072837. Its
+//! inverse ends before the last digits: the quantile 0.1585 of Beta(3.5, 997.5) is
+//! 0.0017208589825854 by statrs, and 0.0017208589824534.
 
 /// I_x(a, b) for a, b > 0 and 0 <= x <= 1, by its continued fraction (DLMF 8.17.22).
 pub(crate) fn regularised_beta(a: f64, b: f64, x: f64) -> f64 {

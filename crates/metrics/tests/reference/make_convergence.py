@@ -61,7 +61,7 @@ for case in CASES:
         result["r_hat"] = max(_rhat(_z_scale(s)), _rhat(_z_scale(abs(s - np.median(s)))))
     results.append({k: v if isinstance(v, (int, list)) else float(v) for k, v in result.items()})
 
-probabilities = [1e-300, 1e-20, 1e-12, 1e-5, 0.02, 0.0749, 0.0751, 0.3, 0.5, 0.6, 0.9249, 0.9251, 0.999]
+probabilities = [5e-324, 1e-300, 1e-20, 1e-12, 1e-5, 0.02, 0.0749, 0.0751, 0.3, 0.5, 0.6, 0.9249, 0.9251, 0.999, 1 - 1e-15]
 normal = [[p, float(norm.ppf(p))] for p in probabilities]
 with open("convergence.json", "w") as f:
     json.dump({"made_by": f"ArviZ {az.__version__}, make_convergence.py", "normal_quantiles": normal,

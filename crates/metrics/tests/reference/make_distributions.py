@@ -6,11 +6,12 @@ import json
 import scipy
 from scipy.stats import beta, binom, chi2
 
-chi_square = [[x, k, chi2.sf(x, k)] for k in (1, 2, 9, 19, 150)
+chi_square = [[x, k, chi2.sf(x, k)] for k in (1, 2, 9, 19, 150, 999)
               for x in (0.0, 0.01 * k, 0.5 * k, float(k), k + 3.0, 1.7 * k + 4, 6.0 * k + 20)]
 binomial = [[c, n, p, binom.cdf(c, n, p), binom.sf(c - 1, n, p)]
             for n, p, counts in ((1, 0.3, (0, 1)), (20, 0.05, (0, 1, 4, 19, 20)), (20, 0.5, (0, 9, 10, 20)),
-                                 (1000, 0.37, (200, 350, 370, 391, 500)), (30000, 0.99, (29500, 29700, 29760)))
+                                 (1000, 0.37, (200, 350, 370, 391, 500)), (30000, 0.99, (29500, 29700, 29760)),
+                                 (300000, 0.5, (149000, 150000, 150900)))
             for c in counts]
 jeffreys = []
 for n, level, counts in ((1, 0.95, (0, 1)), (20, 0.95, (0, 1, 10, 19, 20)), (1000, 0.683, (3, 500, 990))):

@@ -1,4 +1,7 @@
 //! The beta distribution, in the coordinate `s = logit x`.
+//!
+//! Masses are logarithms, which statrs 0.19.1 does not have: of the shapes 30 and 0.5 it finds no
+//! mass below 1e-40, where its logarithm is -2765.38.
 
 use super::gamma::ln_complement;
 use super::log_concave::LogConcave;

@@ -1,4 +1,7 @@
 //! The gamma distribution of unit rate, in the coordinate `s = ln x`.
+//!
+//! Masses are logarithms, which statrs 0.19.1 does not have: of the shape 10 it finds no mass below
+//! 1e-79, of the shape 1000 none above 3000, where their logarithms are -1834.15 and -906.45.
 
 use super::log_concave::LogConcave;
 

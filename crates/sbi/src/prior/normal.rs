@@ -4,6 +4,11 @@
 //! Everything rests on one observation: the logarithm of the mass between an edge and a moving
 //! point is a concave, increasing function of that point. Newton's method on it, started where the
 //! mass is too small, climbs to the root without ever passing it.
+//!
+//! None of it is left to statrs 0.19.1: its erfc has ten digits, erfc(0.51137) = 0.46956537968
+//! instead of 0.46956537963, and neither logarithms, ln Phi(-40) is minus infinity instead of
+//! -804.608, nor masses of narrow intervals, 0 instead of 9.1e-21 in [7, 7 + 1e-9]. Its quantile
+//! has every digit, but takes a probability; far tails have only a logarithm.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
