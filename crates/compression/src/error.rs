@@ -98,6 +98,9 @@ pub enum Error {
         /// The pivot's value.
         value: f64,
     },
+    /// A factorisation failed otherwise.
+    #[error(transparent)]
+    Factorisation(#[from] linalg::Error),
     /// A training went astray.
     #[error(
         "{what} is {value} at step {step}, learning rate {learning_rate}: lower the learning rate, \

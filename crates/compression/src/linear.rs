@@ -1,63 +1,22 @@
 //! Small dense matrices in double precision, row by row.
 
+use linalg::Cholesky;
+
 use crate::error::{Error, Result};
 
-/// Lower Cholesky factor of a symmetric, positive definite matrix `[size][size]`.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Cholesky {
-    size: usize,
-    lower: Vec<f64>,
-}
+/// Pivots, in units of the diagonal element, below which rounding errors decide.
+const SMALLEST_PIVOT: f64 = 1e-14;
 
-impl Cholesky {
-    /// # Errors
-    /// [`Error::Singular`] if the matrix is not positive definite.
-    pub fn new(what: &'static str, matrix: &[f64], size: usize) -> Result<Self> {
-        let mut lower = vec![0.0; size * size];
-        for i in 0..size {
-            for j in 0..=i {
-                let (a, b) = (&lower[i * size..i * size + j], &lower[j * size..j * size + j]);
-                let known: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
-                let value = matrix[i * size + j] - known;
-                lower[i * size + j] = if i != j {
-                    value / lower[j * size + j]
-                } else if value.is_finite() && value > 1e-14 * matrix[i * size + i].abs() {
-                    value.sqrt()
-                } else {
-                    return Err(Error::Singular { what, size, pivot: i, value });
-                };
-            }
+/// Cholesky factor of a symmetric, positive definite matrix `[size][size]`.
+///
+/// # Errors
+/// [`Error::Singular`] if the matrix is not positive definite.
+pub(crate) fn cholesky(what: &'static str, matrix: &[f64], size: usize) -> Result<Cholesky> {
+    match Cholesky::new(matrix, size, SMALLEST_PIVOT) {
+        Err(linalg::Error::NotPositiveDefinite { size, row, pivot }) => {
+            Err(Error::Singular { what, size, pivot: row, value: pivot })
         }
-        Ok(Self { size, lower })
-    }
-
-    /// Solves `A x = b` in place.
-    pub fn solve(&self, b: &mut [f64]) {
-        let n = self.size;
-        for i in 0..n {
-            let known: f64 = (0..i).map(|j| self.lower[i * n + j] * b[j]).sum();
-            b[i] = (b[i] - known) / self.lower[i * n + i];
-        }
-        for i in (0..n).rev() {
-            let known: f64 = (i + 1..n).map(|j| self.lower[j * n + i] * b[j]).sum();
-            b[i] = (b[i] - known) / self.lower[i * n + i];
-        }
-    }
-
-    /// The inverse of the matrix.
-    pub fn inverse(&self) -> Vec<f64> {
-        let n = self.size;
-        let mut inverse = vec![0.0; n * n];
-        for (i, row) in inverse.chunks_exact_mut(n).enumerate() {
-            row[i] = 1.0;
-            self.solve(row);
-        }
-        inverse
-    }
-
-    /// Logarithm of the determinant.
-    pub fn log_det(&self) -> f64 {
-        (0..self.size).map(|i| 2.0 * self.lower[i * self.size + i].ln()).sum()
+        factor => Ok(factor?),
     }
 }
 

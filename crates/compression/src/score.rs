@@ -17,7 +17,7 @@
 
 use crate::compressor::Compressor;
 use crate::error::{Error, Result};
-use crate::linear::{Cholesky, product, transpose};
+use crate::linear::{cholesky, product, transpose};
 use crate::shape::{MapShape, Maps};
 
 /// Estimates of the parameters that are linear in the data.
@@ -63,11 +63,10 @@ impl ScoreCompressor {
                 return Err(Error::NotFinite { what, row: 0, element, value: array[element] });
             }
         }
-        let cholesky = Cholesky::new("covariance", covariance, n)?;
         let mut weighted = derivatives.to_vec();
-        weighted.chunks_exact_mut(n).for_each(|row| cholesky.solve(row));
+        cholesky("covariance", covariance, n)?.solve(&mut weighted)?;
         let fisher = product(&weighted, &transpose(derivatives, n), n);
-        let inverse = Cholesky::new("Fisher matrix", &fisher, d)?.inverse();
+        let inverse = cholesky("Fisher matrix", &fisher, d)?.inverse()?;
         let filter = product(&inverse, &weighted, d);
         Ok(Self { shape, mean: mean.to_vec(), fiducial: fiducial.to_vec(), filter, fisher })
     }

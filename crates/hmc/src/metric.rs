@@ -1,5 +1,6 @@
 //! The linear map between the sampler's standardised coordinates and the density's own.
 
+use linalg::Cholesky;
 use serde::{Deserialize, Serialize};
 
 /// `position = location + A x`, where `A` is lower triangular over the first `dense` coordinates and
@@ -151,22 +152,7 @@ impl Metric {
 
 /// Lower Cholesky factor of a row-major `[n, n]` matrix, `None` if it is not positive definite.
 pub(crate) fn cholesky(matrix: &[f64], n: usize) -> Option<Vec<f64>> {
-    let mut l = vec![0.0; n * n];
-    for i in 0..n {
-        for j in 0..=i {
-            let known: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k]).sum();
-            let rest = matrix[i * n + j] - known;
-            l[i * n + j] = if i == j {
-                if !(rest > 0.0 && rest.is_finite()) {
-                    return None;
-                }
-                rest.sqrt()
-            } else {
-                rest / l[j * n + j]
-            };
-        }
-    }
-    Some(l)
+    Cholesky::new(matrix, n, 0.0).ok().map(|factor| factor.lower())
 }
 
 #[cfg(test)]

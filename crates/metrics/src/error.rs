@@ -74,6 +74,9 @@ pub enum Error {
         /// What is left of its unit variance.
         pivot: f64,
     },
+    /// A factorisation failed otherwise.
+    #[error(transparent)]
+    Factorisation(#[from] linalg::Error),
     /// The training of a classifier diverged; values many orders of magnitude away from the bulk
     /// of the first set do this.
     #[error("the classifier of trial {trial}, fold {fold} diverged in epoch {epoch}")]

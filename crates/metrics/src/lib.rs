@@ -2,7 +2,6 @@
 
 mod c2st;
 mod calibration;
-mod cholesky;
 mod classifier;
 mod convergence;
 mod distributions;

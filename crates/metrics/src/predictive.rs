@@ -1,8 +1,8 @@
 //! Posterior predictive checks: is what was observed typical of what the posterior predicts?
 
+use linalg::Cholesky;
 use serde::{Deserialize, Serialize};
 
-use crate::cholesky::Cholesky;
 use crate::error::{Error, Result};
 use crate::p_value::PValue;
 use crate::points::{count_points, mean_and_sd};
@@ -121,15 +121,11 @@ pub fn mahalanobis_check(observed: &[f64], replicated: &[f64]) -> Result<Mahalan
     let replications = count_points("replicated summaries", replicated, dimension, dimension + 2)?;
     let cloud = Cloud::of(replicated, dimension)?;
     let pooled = Cloud::of(&[replicated, observed].concat(), dimension)?;
-    let limit = pooled.distance_squared(observed);
-    let beyond = replicated
-        .chunks_exact(dimension)
-        .filter(|point| pooled.distance_squared(point) >= limit)
-        .count();
-    let deviations = cloud.deviations(observed);
+    let limit = pooled.distances_squared(observed)?[0];
+    let beyond = pooled.distances_squared(replicated)?.iter().filter(|&&d| d >= limit).count();
     Ok(MahalanobisCheck {
-        distance: cloud.distance_squared(observed).sqrt(),
-        deviations,
+        distance: cloud.distances_squared(observed)?[0].sqrt(),
+        deviations: cloud.deviations(observed),
         p_value: PValue::of_counts(beyond, replications),
         replications,
     })
@@ -152,25 +148,42 @@ impl Cloud {
             mean.push(centre);
             sd.push(scale);
         }
-        let mut correlation = vec![vec![0.0; dimension]; dimension];
+        let mut correlation = vec![0.0; dimension * dimension];
         for point in points.chunks_exact(dimension) {
             let z = standardised(point, &mean, &sd);
-            for (row, a) in correlation.iter_mut().zip(&z) {
+            for (row, a) in correlation.chunks_exact_mut(dimension).zip(&z) {
                 for (entry, b) in row.iter_mut().zip(&z) {
                     *entry += a * b / (count - 1.0);
                 }
             }
         }
-        let correlation = Cholesky::of("correlation matrix of replicated summaries", correlation)?;
-        Ok(Self { mean, sd, correlation })
+        Ok(Self { mean, sd, correlation: factor(&correlation, dimension)? })
     }
 
     fn deviations(&self, point: &[f64]) -> Vec<f64> {
         standardised(point, &self.mean, &self.sd)
     }
 
-    fn distance_squared(&self, point: &[f64]) -> f64 {
-        self.correlation.whitened(self.deviations(point)).iter().map(|z| z * z).sum()
+    /// Of each of `points` `[point, dimension]`.
+    fn distances_squared(&self, points: &[f64]) -> Result<Vec<f64>> {
+        let dimension = self.mean.len();
+        let deviations = points.chunks_exact(dimension).flat_map(|point| self.deviations(point));
+        let white = self.correlation.whitened(deviations.collect())?;
+        Ok(white.chunks_exact(dimension).map(|z| z.iter().map(|z| z * z).sum()).collect())
+    }
+}
+
+/// Pivots of a correlation matrix below which rounding errors decide.
+const SMALLEST_PIVOT: f64 = 1e-12;
+
+fn factor(correlation: &[f64], dimension: usize) -> Result<Cholesky> {
+    match Cholesky::new(correlation, dimension, SMALLEST_PIVOT) {
+        Err(linalg::Error::NotPositiveDefinite { row, pivot, .. }) => Err(Error::Singular {
+            what: "correlation matrix of replicated summaries".into(),
+            index: row,
+            pivot,
+        }),
+        factor => Ok(factor?),
     }
 }
 

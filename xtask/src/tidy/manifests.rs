@@ -5,17 +5,22 @@ use anyhow::{Context, Result};
 use super::SourceFile;
 
 /// The libraries and the siblings each may import.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("linalg", &[]),
+    ("report", &[]),
+    ("taskgraph", &[]),
     ("autodiff", &[]),
     ("lognormal-sim", &["autodiff"]),
     ("flows", &["autodiff"]),
-    ("compression", &["flows"]),
-    ("sbi", &["autodiff", "flows", "hmc"]),
-    ("hmc", &[]),
-    ("metrics", &[]),
-    ("report", &[]),
-    ("taskgraph", &[]),
+    ("compression", &["flows", "linalg"]),
+    ("sbi", &["autodiff", "flows", "hmc", "linalg", "metrics"]),
+    ("hmc", &["linalg"]),
+    ("metrics", &["linalg"]),
 ];
+
+/// The library that may lift the ban on unsafe code in single modules: routines with the interface
+/// of LAPACK. It repeats the other lints of the workspace.
+const UNSAFE: &str = "linalg";
 
 /// Applies all rules to a `Cargo.toml`.
 pub fn check(file: &SourceFile, files: &[SourceFile], problems: &mut Vec<String>) -> Result<()> {
@@ -30,7 +35,13 @@ pub fn check(file: &SourceFile, files: &[SourceFile], problems: &mut Vec<String>
             problem(format!("the package has no {field}"));
         }
     }
-    if manifest.get("lints").and_then(|lints| lints.get("workspace")).is_none() {
+    let lints = manifest.get("lints");
+    if file.library() == Some(UNSAFE) {
+        let level = lints.and_then(|lints| lints.get("rust")?.get("unsafe_code")?.as_str());
+        if level != Some("deny") {
+            problem("[lints.rust] unsafe_code = \"deny\" is missing".into());
+        }
+    } else if lints.and_then(|lints| lints.get("workspace")).is_none() {
         problem("[lints] workspace = true is missing".into());
     }
     let Some(library) = file.library() else { return Ok(()) };

@@ -23,7 +23,7 @@ const FORBIDDEN_IN_LIBRARIES: [(&str, &str); 8] = [
 /// Words of the field that the general-purpose libraries must not know.
 const COSMOLOGY: [&str; 7] =
     ["cosmolog", "omega_c", "omega_m", "sigma_8", "convergence map", "lensing", "redshift"];
-const GENERAL: [&str; 5] = ["flows", "sbi", "hmc", "metrics", "autodiff"];
+const GENERAL: [&str; 6] = ["flows", "sbi", "hmc", "linalg", "metrics", "autodiff"];
 
 /// Applies all rules to a file.
 pub fn check(file: &SourceFile, problems: &mut Vec<String>) {

@@ -45,6 +45,7 @@ fn every_rule_can_fail() -> Result<()> {
         ("crates/hmc/Cargo.toml", &imports, "must not import autodiff"),
         ("crates/hmc/Cargo.toml", &MANIFEST.replace("license", "licence"), "no license"),
         ("crates/hmc/Cargo.toml", &MANIFEST.replace("workspace = true", ""), "[lints]"),
+        ("crates/linalg/Cargo.toml", &MANIFEST.replace("hmc", "linalg"), "unsafe_code"),
         ("crates/novel/Cargo.toml", &MANIFEST.replace("hmc", "novel"), "ARCHITECTURE.md"),
         ("crates/novel/Cargo.toml", MANIFEST, "name of its folder"),
         ("README.md", "See `crates/hmc/src/none.rs`.\n", "names missing"),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LossValue;
 use crate::error::{Error, Result};
-use crate::linear::{Cholesky, mean_and_covariance, product, transpose};
+use crate::linear::{cholesky, mean_and_covariance, product, transpose};
 
 /// What a Gaussian of the summaries around fiducial parameters knows of the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ impl FisherInformation {
     /// [`Error::Singular`] if it is not positive definite.
     pub fn log_det(&self) -> Result<f64> {
         let size = self.fisher.len().isqrt();
-        Ok(Cholesky::new("Fisher matrix", &self.fisher, size)?.log_det())
+        Ok(cholesky("Fisher matrix", &self.fisher, size)?.ln_det())
     }
 }
 
@@ -86,9 +86,8 @@ pub fn fisher_information(
             }
         }
     }
-    let cholesky = Cholesky::new("covariance of the summaries", &covariance, summaries)?;
     let mut weighted = derivatives.clone();
-    weighted.chunks_exact_mut(summaries).for_each(|row| cholesky.solve(row));
+    cholesky("covariance of the summaries", &covariance, summaries)?.solve(&mut weighted)?;
     let fisher = product(&weighted, &transpose(&derivatives, summaries), summaries);
     Ok(FisherInformation { mean, covariance, derivatives, fisher })
 }
@@ -135,8 +134,8 @@ pub fn imnn(
     let count = pairs(outputs, examples, s, d)? as f64;
     let information = fisher_information(outputs, examples, s, steps)?;
     let FisherInformation { mean, covariance, derivatives, fisher } = &information;
-    let inverse = Cholesky::new("covariance of the summaries", covariance, s)?.inverse();
-    let f = Cholesky::new("Fisher matrix of the summaries", fisher, d)?;
+    let inverse = cholesky("covariance of the summaries", covariance, s)?.inverse()?;
+    let f = cholesky("Fisher matrix of the summaries", fisher, d)?;
     let less_unit = |matrix: &[f64]| -> Vec<f64> {
         let unit = |at: usize| f64::from(u8::from(at / s == at % s));
         matrix.iter().enumerate().map(|(at, x)| x - unit(at)).collect()
@@ -149,7 +148,7 @@ pub fn imnn(
 
     // by the derivatives of the mean, and by the covariance
     let weighted = product(derivatives, &inverse, s);
-    let by_mean = product(&f.inverse(), &weighted, d);
+    let by_mean = product(&f.inverse()?, &weighted, d);
     let information_part = product(&transpose(&weighted, s), &by_mean, d);
     let bent = product(&product(&inverse, &inverse_off, s), &inverse, s);
     let by_covariance: Vec<f64> =
@@ -168,5 +167,5 @@ pub fn imnn(
             gradient.extend(row.iter().map(|g| 2.0 * g / (step * count)));
         }
     }
-    Ok(LossValue { value: -f.log_det() + weight * distance, gradient })
+    Ok(LossValue { value: -f.ln_det() + weight * distance, gradient })
 }

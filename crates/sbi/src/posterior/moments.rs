@@ -1,5 +1,7 @@
 //! Mean and covariance of a population of points.
 
+use linalg::Cholesky;
+
 /// Share of the diagonal added to a covariance, so that its Cholesky factor exists.
 const RIDGE: f64 = 1e-9;
 /// Least variance, in units of the prior.
@@ -51,26 +53,15 @@ impl Moments {
     /// Lower Cholesky factor of the covariance, row-major; its diagonal alone where rounding leaves
     /// no positive definite matrix.
     pub fn factor(&self) -> Vec<f64> {
-        let n = self.mean.len();
-        let mut l = vec![0.0; n * n];
-        for i in 0..n {
-            for j in 0..=i {
-                let known: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k]).sum();
-                let rest = self.covariance[i * n + j] - known;
-                if i != j {
-                    l[i * n + j] = rest / l[j * n + j];
-                } else if rest > 0.0 {
-                    l[i * n + i] = rest.sqrt();
-                } else {
-                    let mut diagonal = vec![0.0; n * n];
-                    for (i, sd) in self.sd().into_iter().enumerate() {
-                        diagonal[i * n + i] = sd;
-                    }
-                    return diagonal;
-                }
-            }
+        let dim = self.mean.len();
+        if let Ok(factor) = Cholesky::new(&self.covariance, dim, 0.0) {
+            return factor.lower();
         }
-        l
+        let mut diagonal = vec![0.0; dim * dim];
+        for (i, sd) in self.sd().into_iter().enumerate() {
+            diagonal[i * dim + i] = sd;
+        }
+        diagonal
     }
 
     /// Unit vector along which the points spread most (power iteration).

@@ -288,6 +288,7 @@ impl Task for BernoulliGlmRaw {
 #[cfg(test)]
 mod tests {
     use autodiff::assert_gradient;
+    use linalg::Cholesky;
 
     use super::*;
 
@@ -364,33 +365,37 @@ mod tests {
             gradient.iter_mut().zip(z).for_each(|(g, z)| *g -= z);
             (value - 0.5 * z.iter().map(|z| z * z).sum::<f64>(), gradient)
         };
-        let curvature = |z: &[f64]| -> [[f64; DIM]; DIM] {
+        let curvature = |z: &[f64]| -> Vec<f64> {
             let h = 1e-5;
-            std::array::from_fn(|j| {
+            let row = |j: usize| {
                 let at = |side: f64| {
                     let mut moved = z.to_vec();
                     moved[j] += side * h;
                     target(&moved).1
                 };
                 let (above, below) = (at(1.0), at(-1.0));
-                std::array::from_fn(|i| (below[i] - above[i]) / (2.0 * h))
-            })
+                (0..DIM).map(move |i| (below[i] - above[i]) / (2.0 * h))
+            };
+            (0..DIM).flat_map(row).collect()
         };
+        let factor = |matrix: &[f64]| Cholesky::new(matrix, DIM, 0.0).unwrap();
         let mut peak = vec![0.0; DIM];
         for _ in 0..20 {
-            let factor = cholesky(curvature(&peak));
-            let step = solve_upper(&factor, solve_lower(&factor, &target(&peak).1));
+            let mut step = target(&peak).1;
+            factor(&curvature(&peak)).solve(&mut step).unwrap();
             peak.iter_mut().zip(step).for_each(|(z, step)| *z += step);
         }
-        let factor = cholesky(curvature(&peak));
+        let spread = factor(&factor(&curvature(&peak)).inverse().unwrap()).lower();
         let widening = 1.1;
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let (mut logs, mut points) = (Vec::new(), Vec::new());
         for _ in 0..40_000 {
             let e: Vec<f64> = StandardNormal.sample_iter(&mut rng).take(DIM).collect();
-            let offset = solve_upper(&factor, e.clone());
+            let offsets = spread
+                .chunks_exact(DIM)
+                .map(|row| row.iter().zip(&e).map(|(l, e)| l * e).sum::<f64>());
             let z: Vec<f64> =
-                peak.iter().zip(offset).map(|(peak, offset)| peak + widening * offset).collect();
+                peak.iter().zip(offsets).map(|(peak, offset)| peak + widening * offset).collect();
             logs.push(target(&z).0 + 0.5 * e.iter().map(|e| e * e).sum::<f64>());
             points.push(z);
         }
@@ -413,36 +418,5 @@ mod tests {
             let ratio = found.std(1.0) / sd;
             assert!((ratio - 1.0).abs() < 0.06, "parameter {i}: ratio of sd {ratio}");
         }
-    }
-
-    /// Lower factor L with L L^T = a.
-    fn cholesky(a: [[f64; DIM]; DIM]) -> [[f64; DIM]; DIM] {
-        let mut l = [[0.0; DIM]; DIM];
-        for i in 0..DIM {
-            for j in 0..=i {
-                let rest = a[i][j] - (0..j).map(|k| l[i][k] * l[j][k]).sum::<f64>();
-                l[i][j] = if i == j { rest.sqrt() } else { rest / l[j][j] };
-            }
-        }
-        l
-    }
-
-    fn solve_lower(l: &[[f64; DIM]; DIM], b: &[f64]) -> Vec<f64> {
-        let mut x = Vec::new();
-        for i in 0..DIM {
-            let known: f64 = (0..i).map(|k| l[i][k] * x[k]).sum();
-            x.push((b[i] - known) / l[i][i]);
-        }
-        x
-    }
-
-    /// Solves L^T x = b.
-    fn solve_upper(l: &[[f64; DIM]; DIM], b: Vec<f64>) -> Vec<f64> {
-        let mut x = b;
-        for i in (0..DIM).rev() {
-            let known: f64 = (i + 1..DIM).map(|k| l[k][i] * x[k]).sum();
-            x[i] = (x[i] - known) / l[i][i];
-        }
-        x
     }
 }
