@@ -65,7 +65,7 @@ pub use score::{ScoreKind, ScoredSimulation};
 pub use shift::lognormal_shift;
 pub use shift_table::ShiftTable;
 pub use simulator::{Randomness, Simulator};
-pub use survey::{FieldKind, FieldVariance, Mixing, ShiftConfig, SourcesConfig, Survey};
+pub use survey::{FieldKind, FieldVariance, Mixing, Prefactor, ShiftConfig, SourcesConfig, Survey};
 pub use theory::{Prediction, Theory};
 pub use transfer::TransferFunction;
 pub use whitening::{WhitenedDensity, WhitenedSlice};

@@ -29,6 +29,7 @@ const PRESETS: [(&str, &str); 2] = [
 /// | [`Survey::mixing`] | Cholesky | symmetric root |
 /// | [`Survey::field_variance`] | theory | measured on each map |
 /// | [`Survey::shifts`] | theory | looked up in the published table with its swapped axes |
+/// | [`Survey::prefactor`] | convergence | shear |
 /// | bin edges, densities | exact | those of the published code, off by less than 1e-4 |
 ///
 /// The second needs that table at run time:
@@ -58,6 +59,9 @@ pub struct Survey {
     /// Where the lognormal shifts come from.
     #[serde(default)]
     pub shifts: ShiftConfig,
+    /// Which spectra the maps have at low multipoles: those of convergence or of shear.
+    #[serde(default)]
+    pub prefactor: Prefactor,
 }
 
 /// The source galaxies of a survey.
@@ -148,6 +152,33 @@ pub enum ShiftConfig {
     Table,
     /// Looked up in a table given at run time as the published code does, swapped axes included.
     AsPublished,
+}
+
+/// Factor between the Limber integral over the lensing kernels and C_ell on the full sky, with
+/// (ell + 1/2)^2 of the Limber approximation for the Laplacian in the denominator.
+///
+/// They differ by 2/(l(l+1)): 1 - 2/(l(l+1)) is shear over convergence, -1.8 % at ell = 10, -0.15 %
+/// at 36, -0.02 % at 100. No spectrum is defined below ell = 1, except zero at ell = 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prefactor {
+    /// Of convergence: [l(l+1)]^2 / (l+1/2)^4.
+    #[default]
+    Convergence,
+    /// Of the E mode of shear: (l+2)!/(l-2)! / (l+1/2)^4, zero at ell = 1. That of the published
+    /// code.
+    Shear,
+}
+
+impl Prefactor {
+    /// The factor at a multipole of at least 1, or 0.
+    pub(crate) fn at(self, ell: f64) -> f64 {
+        let numerator = match self {
+            Self::Convergence => (ell * (ell + 1.0)).powi(2),
+            Self::Shear => (ell - 1.0) * ell * (ell + 1.0) * (ell + 2.0),
+        };
+        numerator / (ell + 0.5).powi(4)
+    }
 }
 
 fn default_z_max() -> f64 {
