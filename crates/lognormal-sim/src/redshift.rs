@@ -130,15 +130,17 @@ impl RedshiftDistribution {
                 return fail(format!("z = {z}, n = {n} at point {i} is not finite"));
             }
             if z < 0.0 {
-                return fail(format!("z = {z} at point {i} is negative"));
+                return fail(format!(
+                    "z = {z} at point {i} is negative: a table begins at redshift 0 or above"
+                ));
             }
             if n < 0.0 {
-                return fail(format!("n = {n} at z = {z} is negative"));
+                return fail(format!("n = {n} at z = {z} (point {i}) is negative"));
             }
         }
         if let Some(i) = (1..z.len()).find(|&i| z[i] <= z[i - 1]) {
             return fail(format!(
-                "redshifts must increase, but z = {} is followed by {}",
+                "redshifts must increase, but z = {} is followed by {} at point {i}",
                 z[i - 1],
                 z[i]
             ));
