@@ -11,7 +11,6 @@
 
 use autodiff::Real;
 
-use crate::limber::full_sky_prefactor;
 use crate::quadrature::{lagrange, stencil_start};
 use crate::theory::check_multipoles;
 use crate::{Error, Result, Theory};
@@ -30,7 +29,8 @@ pub struct EllInterpolation {
 }
 
 impl EllInterpolation {
-    /// Weights for multipoles `ell`, in any order; a multipole of zero gives zero.
+    /// Weights for multipoles `ell`, in any order; a multipole of zero gives zero, and none below
+    /// one but zero is allowed.
     ///
     /// # Errors
     /// [`Error::Config`] for a multipole that lies outside the nodes.
@@ -53,7 +53,7 @@ impl EllInterpolation {
                 let start = stencil_start(&log_nodes, nu.ln(), WIDTH);
                 let cardinals = lagrange(&log_nodes[start..start + WIDTH], nu.ln());
                 let weights = std::array::from_fn(|i| {
-                    full_sky_prefactor(ell)
+                    theory.prefactor().at(ell)
                         * cardinals[i]
                         * (nodes[start + i] / nu).powf(FLATTENING)
                 });

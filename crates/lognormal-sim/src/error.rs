@@ -74,9 +74,9 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A file that is not the expected `.npy` array.
-    #[error("{}: not a usable .npy array: {reason}", path.display())]
-    Npy {
+    /// A file that does not hold the expected array.
+    #[error("{} cannot be used: {reason}", path.display())]
+    Array {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -161,7 +161,7 @@ impl Error {
             | Self::Shape { .. }
             | Self::Redshift { .. }
             | Self::Io { .. }
-            | Self::Npy { .. }
+            | Self::Array { .. }
             | Self::EmptyBand { .. } => false,
         }
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod array_file;
 mod background;
 mod band_power;
 mod convergence;
@@ -20,7 +21,7 @@ mod lognormal_transform;
 mod mixing;
 mod mode_density;
 mod modes;
-mod npy;
+mod nz_file;
 mod one_point;
 mod pixel;
 mod pool;
@@ -39,6 +40,7 @@ mod theory;
 mod transfer;
 mod whitening;
 
+pub use array_file::read_npy;
 pub use background::{
     HUBBLE_LENGTH, dark_energy_density, expansion_squared, hubble_rate, radial_distance,
     transverse_distance,
@@ -55,7 +57,6 @@ pub use growth::Growth;
 pub use halofit::{Halofit, NonlinearScale};
 pub use mixing::MixingMatrices;
 pub use modes::Modes;
-pub use npy::read_npy;
 pub use one_point::OnePoint;
 pub use pixel::Pixel;
 pub use power::{MatterPower, PowerBasis};
@@ -65,7 +66,7 @@ pub use score::{ScoreKind, ScoredSimulation};
 pub use shift::lognormal_shift;
 pub use shift_table::ShiftTable;
 pub use simulator::{Randomness, Simulator};
-pub use survey::{FieldKind, FieldVariance, Mixing, ShiftConfig, SourcesConfig, Survey};
+pub use survey::{FieldKind, FieldVariance, Mixing, Prefactor, ShiftConfig, SourcesConfig, Survey};
 pub use theory::{Prediction, Theory};
 pub use transfer::TransferFunction;
 pub use whitening::{WhitenedDensity, WhitenedSlice};

@@ -3,12 +3,15 @@
 //! Convergence of source bin i is the projection Int dchi q_i(chi) delta(chi) with
 //! q_i = (3/2) Omega_m (H_0/c)^2 (1 + z) S(chi) Int_z dz' n_i(z') S(chi' - chi) / S(chi'),
 //! S being the transverse distance. In the Limber approximation a spectrum is
-//! C_ell = prefactor(ell) Int dchi q_i q_j P(nu / S, z) / S^2 with nu = ell + 1/2.
+//! C_ell = prefactor Int dchi q_i q_j P(nu / S, z) / S^2 with nu = ell + 1/2 and the
+//! [`Prefactor`](crate::Prefactor) of the survey.
 //!
 //! Redshift nodes are Gauss-Legendre in asinh(z / 0.03): logarithmic where a small change of
 //! distance moves k = nu / S across baryon oscillations. Between them, integrals of source densities
-//! against smooth functions use weights found once by product integration, so that any n(z), however
-//! sharp, is integrated exactly at no cost.
+//! against smooth functions use weights found once by product integration, with the points of a
+//! table among the nodes, so that any n(z), however sharp, is integrated exactly at no cost. What is
+//! left is the kink of a kernel at a thin plane of sources, which takes more redshift nodes than a
+//! smooth kernel does; [`Theory`](crate::Theory) finds how many.
 
 use autodiff::Real;
 
@@ -17,14 +20,10 @@ use crate::power::dot;
 use crate::quadrature::{even_gauss_legendre, gauss_legendre, lagrange};
 use crate::{Cosmology, RedshiftDistribution};
 
-/// Quadrature nodes in redshift along the line of sight: with 64, spectra are integrated to 1e-4.
-const REDSHIFTS: usize = 64;
 /// Redshift below which the nodes are evenly rather than logarithmically spaced.
 const EVEN_BELOW: f64 = 0.03;
 /// Gauss-Legendre nodes in each segment between two of them.
 const SUBNODES: usize = 6;
-/// Panels of each segment, of four points each, for the integrals over source densities.
-const PANELS: usize = 16;
 
 /// What a line of sight needs and does not depend on cosmology.
 #[derive(Clone, Debug)]
@@ -51,9 +50,11 @@ struct Segment {
 }
 
 impl LineOfSight {
-    pub(crate) fn new(bins: &[RedshiftDistribution], z_max: f64) -> Self {
+    /// A line of sight with `count` redshift nodes, to the last source.
+    pub(crate) fn new(bins: &[RedshiftDistribution], count: usize) -> Self {
+        let z_max = bins.iter().map(RedshiftDistribution::z_max).fold(0.0, f64::max);
         let length = (z_max / EVEN_BELOW).asinh();
-        let redshifts: Vec<(f64, f64)> = even_gauss_legendre(REDSHIFTS, 0.0, length)
+        let redshifts: Vec<(f64, f64)> = even_gauss_legendre(count, 0.0, length)
             .into_iter()
             .map(|(u, weight)| (EVEN_BELOW * u.sinh(), EVEN_BELOW * u.cosh() * weight))
             .collect();
@@ -65,9 +66,9 @@ impl LineOfSight {
             edges.windows(2).map(|edge| Segment::new(edge[0], edge[1], bins)).collect();
         let beyond = (0..bins.len())
             .map(|bin| {
-                let mut remaining = vec![0.0; REDSHIFTS];
+                let mut remaining = vec![0.0; count];
                 let mut sum = 0.0;
-                for i in (0..REDSHIFTS).rev() {
+                for i in (0..count).rev() {
                     sum += segments[i + 1].fractions[bin];
                     remaining[i] = sum;
                 }
@@ -79,13 +80,14 @@ impl LineOfSight {
 
     /// Distances and lensing kernels of a cosmology.
     pub(crate) fn trace<R: Real>(&self, c: &Cosmology<R>) -> Sight<R> {
+        let count = self.redshifts.len();
         let curvature = Curvature::new(c);
         let slope = |z: f64| expansion_squared(c, 1.0 / (1.0 + z)).sqrt().recip() * HUBBLE_LENGTH;
 
         // Radial distances by integrating dchi/dz = c/H segment by segment; and on the way the
         // integrals of n_i(z) C(chi)/S(chi) over each segment.
         let mut chi = R::from(0.0);
-        let mut distances = Vec::with_capacity(REDSHIFTS);
+        let mut distances = Vec::with_capacity(count);
         let mut cotangents: Vec<Vec<R>> = Vec::with_capacity(self.segments.len());
         for segment in &self.segments {
             let slopes = segment.redshifts.map(slope);
@@ -100,7 +102,7 @@ impl LineOfSight {
             chi += dot(&segment.weights, &slopes);
             distances.push(chi);
         }
-        distances.truncate(REDSHIFTS);
+        distances.truncate(count);
 
         let strength = c.omega_m() * (1.5 / (HUBBLE_LENGTH * HUBBLE_LENGTH));
         let kernels = self
@@ -108,9 +110,9 @@ impl LineOfSight {
             .iter()
             .enumerate()
             .map(|(bin, beyond)| {
-                let mut kernel = vec![R::from(0.0); REDSHIFTS];
+                let mut kernel = vec![R::from(0.0); count];
                 let mut cotangent = R::from(0.0);
-                for i in (0..REDSHIFTS).rev() {
+                for i in (0..count).rev() {
                     cotangent += cotangents[i + 1][bin];
                     let sine = curvature.sine(distances[i]);
                     let lever = curvature.cosine(distances[i]) * beyond[i] - sine * cotangent;
@@ -145,21 +147,12 @@ impl Segment {
                 }
             }
         }
-        // A rule fine enough for tabulated densities, and Lagrange cardinal functions on it.
-        let width = (end - start) / PANELS as f64;
-        let fine: Vec<(f64, f64, Vec<f64>)> = (0..PANELS)
-            .flat_map(|i| {
-                gauss_legendre(4, start + width * i as f64, start + width * (i + 1) as f64)
-            })
-            .map(|(z, weight)| (z, weight, lagrange(&nodes, z)))
-            .collect();
         let mut sources = vec![[0.0; SUBNODES]; bins.len()];
         let mut fractions = vec![0.0; bins.len()];
         for ((bin, sources), fraction) in bins.iter().zip(&mut sources).zip(&mut fractions) {
-            for (z, weight, cardinals) in &fine {
-                let share = weight * bin.density(*z);
+            for (z, share) in bin.quadrature(start, end) {
                 *fraction += share;
-                for (total, cardinal) in sources.iter_mut().zip(cardinals) {
+                for (total, cardinal) in sources.iter_mut().zip(lagrange(&nodes, z)) {
                     *total += share * cardinal / z;
                 }
             }
@@ -216,10 +209,4 @@ impl<R: Real> Sight<R> {
 /// Pairs of bins in the order used everywhere: (0,0), (0,1), ..., (0,n-1), (1,1), ...
 pub(crate) fn pairs(bins: usize) -> Vec<(usize, usize)> {
     (0..bins).flat_map(|i| (i..bins).map(move |j| (i, j))).collect()
-}
-
-/// (ell - 1) ell (ell + 1) (ell + 2) / (ell + 1/2)^4: from potential to convergence on the full
-/// sky. Zero at ell = 0 and 1, negative between them.
-pub(crate) fn full_sky_prefactor(ell: f64) -> f64 {
-    (ell - 1.0) * ell * (ell + 1.0) * (ell + 2.0) / (ell + 0.5).powi(4)
 }

@@ -301,7 +301,8 @@ mod tests {
     fn impossible_spectra_are_reported_with_their_band() {
         let survey = Survey::preset("lsst_y10").expect("a preset").with_npix(8);
         let sources = survey.sources().expect("sources of a preset");
-        let theory = Theory::new(&sources, survey.pixel_arcmin(), 400.0).expect("theory");
+        let theory =
+            Theory::new(&sources, survey.pixel_arcmin(), 400.0, survey.prefactor).expect("theory");
         let edges = BandPowers::default_edges(8, survey.map_size_deg);
         let map = vec![0.0; 5 * 64];
         let choice = CovarianceChoice::Varying;

@@ -15,6 +15,11 @@ use autodiff::Real;
 use crate::quadrature::gauss_legendre;
 use crate::{Error, Result};
 
+/// Fewest panels in which [`RedshiftDistribution::quadrature`] cuts its range, and the
+/// Gauss-Legendre nodes in each.
+const PANELS: usize = 16;
+const POINTS: usize = 4;
+
 /// Normalised source distribution n(z) of one tomographic bin: ∫ n(z) dz = 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedshiftDistribution {
@@ -125,15 +130,17 @@ impl RedshiftDistribution {
                 return fail(format!("z = {z}, n = {n} at point {i} is not finite"));
             }
             if z < 0.0 {
-                return fail(format!("z = {z} at point {i} is negative"));
+                return fail(format!(
+                    "z = {z} at point {i} is negative: a table begins at redshift 0 or above"
+                ));
             }
             if n < 0.0 {
-                return fail(format!("n = {n} at z = {z} is negative"));
+                return fail(format!("n = {n} at z = {z} (point {i}) is negative"));
             }
         }
         if let Some(i) = (1..z.len()).find(|&i| z[i] <= z[i - 1]) {
             return fail(format!(
-                "redshifts must increase, but z = {} is followed by {}",
+                "redshifts must increase, but z = {} is followed by {} at point {i}",
                 z[i - 1],
                 z[i]
             ));
@@ -142,9 +149,10 @@ impl RedshiftDistribution {
         if !(integral.is_finite() && integral >= f64::MIN_POSITIVE) {
             return fail(format!("cannot be normalised: the integral of n(z) is {integral}"));
         }
-        let z_max = z[z.len() - 1];
-        let shape = Shape::Table { z: z.to_vec(), n: n.to_vec() };
-        Ok(Self { shape, norm: integral.recip(), z_max })
+        let last = n.iter().rposition(|&n| n > 0.0).unwrap_or_default();
+        let kept = z.len().min(last + 2);
+        let shape = Shape::Table { z: z[..kept].to_vec(), n: n[..kept].to_vec() };
+        Ok(Self { shape, norm: integral.recip(), z_max: z[kept - 1] })
     }
 
     /// The part of `smail` whose photometric redshift falls between `bounds`.
@@ -207,6 +215,44 @@ impl RedshiftDistribution {
             }
         };
         self.norm * shape
+    }
+
+    /// Nodes z and weights of n(z) dz between two redshifts, close enough for the product of n(z)
+    /// with a function that varies slowly over them. A table is cut at its points, and no more of
+    /// it is asked than that it is linear between them.
+    pub(crate) fn quadrature(&self, low: f64, high: f64) -> Vec<(f64, f64)> {
+        let panels = match self.shape {
+            Shape::Smail { scatter, .. } => {
+                PANELS.max(((high - low) / (scatter * (1.0 + low))).ceil() as usize)
+            }
+            Shape::Table { .. } => PANELS,
+        };
+        let width = (high - low) / panels as f64;
+        let edges = (0..panels).map(|i| low + width * i as f64).chain(std::iter::once(high));
+        match &self.shape {
+            Shape::Smail { .. } => {
+                let edges: Vec<f64> = edges.collect();
+                let nodes = edges.windows(2).flat_map(|w| gauss_legendre(POINTS, w[0], w[1]));
+                nodes.map(|(z, weight)| (z, weight * self.density(z))).collect()
+            }
+            Shape::Table { z, .. } => {
+                let domain = z[0]..=self.z_max;
+                let inside = z.iter().copied().filter(|z| (low..=high).contains(z));
+                let mut cuts: Vec<f64> =
+                    edges.filter(|z| domain.contains(z)).chain(inside).collect();
+                cuts.sort_by(f64::total_cmp);
+                let rule = gauss_legendre(POINTS, 0.0, 1.0);
+                let piece = |w: &[f64]| {
+                    let (start, width) = (w[0], w[1] - w[0]);
+                    let [first, last] = [w[0], w[1]].map(|z| self.density(z));
+                    let node = move |&(t, weight): &(f64, f64)| {
+                        (start + width * t, width * weight * (first + t * (last - first)))
+                    };
+                    rule.iter().map(node).collect::<Vec<_>>()
+                };
+                cuts.windows(2).flat_map(piece).collect()
+            }
+        }
     }
 
     /// Redshift above which n(z) is zero.

@@ -18,8 +18,8 @@ use std::path::Path;
 
 use autodiff::Real;
 
+use crate::array_file::read_npy;
 use crate::cosmology::Cosmology;
-use crate::npy::read_npy;
 use crate::survey::ShiftConfig;
 use crate::{Error, Result};
 
@@ -73,7 +73,7 @@ impl ShiftTable {
     pub fn read(path: &Path) -> Result<Self> {
         let (shape, values) = read_npy(path)?;
         Self::from_array(&shape, &values).map_err(|error| match error {
-            Error::Config { field, value, expected } => Error::Npy {
+            Error::Config { field, value, expected } => Error::Array {
                 path: path.to_owned(),
                 reason: format!("{field} = {value}, expected {expected}"),
             },

@@ -68,7 +68,7 @@ impl Simulator {
         let modes = Arc::new(Modes::new(survey.npix, survey.map_size_deg));
         let ell = &modes.ell()[1..];
         let ell_max = ell.iter().copied().fold(0.0, f64::max);
-        let theory = Theory::new(&sources, survey.pixel_arcmin(), ell_max)?;
+        let theory = Theory::new(&sources, survey.pixel_arcmin(), ell_max, survey.prefactor)?;
         Ok(Self {
             interpolation: EllInterpolation::new(&theory, ell)?,
             theory: Arc::new(theory),

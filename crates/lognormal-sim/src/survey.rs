@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::npy::read_npy;
+use crate::nz_file::{Tables, read_tables};
 use crate::redshift::{Smail, Sources};
 use crate::{Error, Result};
 
@@ -29,6 +29,7 @@ const PRESETS: [(&str, &str); 2] = [
 /// | [`Survey::mixing`] | Cholesky | symmetric root |
 /// | [`Survey::field_variance`] | theory | measured on each map |
 /// | [`Survey::shifts`] | theory | looked up in the published table with its swapped axes |
+/// | [`Survey::prefactor`] | convergence | shear |
 /// | bin edges, densities | exact | those of the published code, off by less than 1e-4 |
 ///
 /// The second needs that table at run time:
@@ -58,6 +59,9 @@ pub struct Survey {
     /// Where the lognormal shifts come from.
     #[serde(default)]
     pub shifts: ShiftConfig,
+    /// Which spectra the maps have at low multipoles: those of convergence or of shear.
+    #[serde(default)]
+    pub prefactor: Prefactor,
 }
 
 /// The source galaxies of a survey.
@@ -94,8 +98,14 @@ pub enum SourcesConfig {
         /// Galaxies per square arcminute of each bin.
         gals_per_arcmin2: Vec<f64>,
     },
-    /// Tabulated n(z) in a `.npy` file of shape `[1 + bins, points]`: row 0 the redshifts, then
-    /// one row per bin.
+    /// Tabulated n(z) in a file: an `.npy` or a text of shape `[1 + bins, points]` or its
+    /// transpose, the redshifts first, or an `.npz` with `z` and `n`.
+    ///
+    /// Of a survey read from TOML nothing remains of it: [`Survey::from_toml`] and
+    /// [`Survey::from_file`] put the content in its place, as a [`SourcesConfig::Table`]. Made in
+    /// code it is read when sources are asked for, and refuses to be serialised: what is
+    /// written always holds the numbers, not the name of a file that may change.
+    #[serde(skip_serializing)]
     File {
         /// The file; [`Survey::from_file`] takes it relative to the folder of the TOML file.
         path: PathBuf,
@@ -150,6 +160,33 @@ pub enum ShiftConfig {
     AsPublished,
 }
 
+/// Factor between the Limber integral over the lensing kernels and C_ell on the full sky, with
+/// (ell + 1/2)^2 of the Limber approximation for the Laplacian in the denominator.
+///
+/// They differ by 2/(l(l+1)): 1 - 2/(l(l+1)) is shear over convergence, -1.8 % at ell = 10, -0.15 %
+/// at 36, -0.02 % at 100. No spectrum is defined below ell = 1, except zero at ell = 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prefactor {
+    /// Of convergence: [l(l+1)]^2 / (l+1/2)^4.
+    #[default]
+    Convergence,
+    /// Of the E mode of shear: (l+2)!/(l-2)! / (l+1/2)^4, zero at ell = 1. That of the published
+    /// code.
+    Shear,
+}
+
+impl Prefactor {
+    /// The factor at a multipole of at least 1, or 0.
+    pub(crate) fn at(self, ell: f64) -> f64 {
+        let numerator = match self {
+            Self::Convergence => (ell * (ell + 1.0)).powi(2),
+            Self::Shear => (ell - 1.0) * ell * (ell + 1.0) * (ell + 2.0),
+        };
+        numerator / (ell + 0.5).powi(4)
+    }
+}
+
 fn default_z_max() -> f64 {
     10.0
 }
@@ -176,28 +213,34 @@ impl Survey {
         }
     }
 
-    /// Reads and validates a TOML text.
+    /// Reads and validates a TOML text and the table of n(z) named in it.
     ///
     /// # Errors
     /// [`Error::Toml`] for text that is not TOML or has unknown, missing or wrongly typed fields;
-    /// otherwise as [`Survey::validate`].
+    /// [`Error::Io`] and [`Error::Array`] for a table that cannot be read or is no n(z); otherwise
+    /// as [`Survey::validate`].
     pub fn from_toml(text: &str) -> Result<Self> {
-        let survey: Self = toml::from_str(text)?;
-        survey.validate()?;
-        Ok(survey)
+        Self::parse(text, Path::new(""))
     }
 
-    /// Reads and validates a TOML file; a table of n(z) named in it is found relative to its
-    /// folder.
+    /// Reads and validates a TOML file and the table of n(z) named in it, which is found relative
+    /// to its folder.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be read, otherwise as [`Survey::from_toml`].
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        let mut survey = Self::from_toml(&text)?;
-        if let SourcesConfig::File { path: table, .. } = &mut survey.sources {
-            *table = path.parent().unwrap_or(Path::new("")).join(&*table);
+        Self::parse(&text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// A TOML text with its table of n(z), found relative to `folder`.
+    fn parse(text: &str, folder: &Path) -> Result<Self> {
+        let mut survey: Self = toml::from_str(text)?;
+        survey.validate()?;
+        if let SourcesConfig::File { path, gals_per_arcmin2 } = survey.sources {
+            let Tables { z, n } = read_tables(&folder.join(path), &gals_per_arcmin2)?;
+            survey.sources = SourcesConfig::Table { z, n, gals_per_arcmin2 };
         }
         Ok(survey)
     }
@@ -237,7 +280,7 @@ impl Survey {
     ///
     /// # Errors
     /// As [`Sources::smail`], [`Sources::from_tables`]; for a file also [`Error::Io`],
-    /// [`Error::Npy`], and [`Error::Shape`] when it is not `[1 + bins, points]`.
+    /// and [`Error::Array`].
     pub fn sources(&self) -> Result<Sources> {
         match &self.sources {
             &SourcesConfig::Smail {
@@ -257,18 +300,8 @@ impl Survey {
                 Sources::from_tables(z, n, gals_per_arcmin2)
             }
             SourcesConfig::File { path, gals_per_arcmin2 } => {
-                let (shape, values) = read_npy(path)?;
-                let &[rows @ 2..=usize::MAX, points] = shape.as_slice() else {
-                    return Err(Error::Shape {
-                        what: format!("{} (redshifts and n(z))", path.display()),
-                        expected: "[1 + bins, points]".into(),
-                        found: format!("{shape:?}"),
-                    });
-                };
-                let n: Vec<Vec<f64>> = (1..rows)
-                    .map(|row| values[row * points..(row + 1) * points].to_vec())
-                    .collect();
-                Sources::from_tables(&values[..points], &n, gals_per_arcmin2)
+                let Tables { z, n } = read_tables(path, gals_per_arcmin2)?;
+                Sources::from_tables(&z, &n, gals_per_arcmin2)
             }
         }
     }

@@ -3,18 +3,22 @@
 use autodiff::Real;
 
 use crate::halofit::Halofit;
-use crate::limber::{LineOfSight, Sight, full_sky_prefactor, pairs};
+use crate::limber::{LineOfSight, Sight, pairs};
 use crate::power::{MatterPower, PowerBasis};
 use crate::shift::{DiscFilter, lognormal_shift};
-use crate::{Cosmology, Error, Result, Sources};
+use crate::{Cosmology, Error, Prefactor, Result, Sources};
 
-/// Smallest multipole + 1/2 of the nodes: ell = 1, below which convergence spectra vanish.
+/// Smallest multipole + 1/2 of the nodes: ell = 1, the dipole.
 const NU_MIN: f64 = 1.5;
 /// Nodes are uniform in t, with this step, where ln(nu / `NODE_CENTRE`) = `NODE_SPREAD` sinh t:
 /// closest together where baryon oscillations show in the spectra.
 const NODE_STEP: f64 = 0.072;
 const NODE_CENTRE: f64 = 200.0;
 const NODE_SPREAD: f64 = 1.5;
+/// Fewest and most redshift nodes along the line of sight.
+const REDSHIFTS: std::ops::RangeInclusive<usize> = 64..=4096;
+/// Nodes are doubled until spectra and shifts of the fiducial cosmology change less than this.
+const CONVERGED: f64 = 4e-4;
 /// The disc filter of the shifts is integrated over nu theta from the first to the second.
 const FILTER_RANGE: (f64, f64) = (1e-3, 40.0);
 
@@ -28,6 +32,7 @@ pub struct Theory {
     disc: DiscFilter,
     bins: usize,
     pixel_arcmin: f64,
+    prefactor: Prefactor,
 }
 
 /// Spectra and shifts of one cosmology.
@@ -42,12 +47,17 @@ pub struct Prediction<R> {
 
 impl Theory {
     /// Prepares the theory of `sources` on maps with pixels of `pixel_arcmin`, whose modes reach
-    /// up to `ell_max`.
+    /// up to `ell_max`, with spectra of convergence or of shear as `prefactor` says.
     ///
     /// # Errors
     /// [`Error::Config`] if there is no source bin, or the pixel, `ell_max` or the redshift range
     /// of the sources cannot be used.
-    pub fn new(sources: &Sources, pixel_arcmin: f64, ell_max: f64) -> Result<Self> {
+    pub fn new(
+        sources: &Sources,
+        pixel_arcmin: f64,
+        ell_max: f64,
+        prefactor: Prefactor,
+    ) -> Result<Self> {
         if sources.bins.is_empty() {
             return Err(Error::config("sources", "no bin", "at least one source bin"));
         }
@@ -71,14 +81,40 @@ impl Theory {
             .map(|j| low + (high - low) * j as f64 / cells)
             .map(|t| NODE_CENTRE * (NODE_SPREAD * t.sinh()).exp())
             .collect();
-        Ok(Self {
+        let theory = Self {
             basis: PowerBasis::new(),
-            line_of_sight: LineOfSight::new(&sources.bins, z_max),
+            line_of_sight: LineOfSight::new(&sources.bins, *REDSHIFTS.start()),
             disc: DiscFilter::new(theta, &nodes),
             nodes,
             bins: sources.bins.len(),
             pixel_arcmin,
-        })
+            prefactor,
+        };
+        theory.converged(sources)
+    }
+
+    /// The same theory with as many redshift nodes as its sources need: the fewest for smooth
+    /// kernels, more where thin planes of sources make kinks in them.
+    fn converged(mut self, sources: &Sources) -> Result<Self> {
+        let mut count = *REDSHIFTS.start();
+        let mut coarse = self.predict(&Cosmology::FIDUCIAL);
+        while count < *REDSHIFTS.end() {
+            count *= 2;
+            let line_of_sight = LineOfSight::new(&sources.bins, count);
+            let finer = Self { line_of_sight, ..self.clone() };
+            let fine = finer.predict(&Cosmology::FIDUCIAL);
+            if let (Ok(coarse), Ok(fine)) = (&coarse, &fine) {
+                if largest_change(coarse, fine) < CONVERGED {
+                    return Ok(self);
+                }
+            }
+            (self, coarse) = (finer, fine);
+        }
+        coarse.and(Err(Error::config(
+            "sources",
+            format!("n(z) that {count} redshifts do not resolve"),
+            "sources that are not so near compared with the farthest",
+        )))
     }
 
     /// Spectra on the nodes and lognormal shifts, from one table of P(nu / chi, z).
@@ -108,7 +144,7 @@ impl Theory {
         let mut spectra = table.sight.project(&table.nonlinear);
         for spectrum in &mut spectra {
             for (value, &ell) in spectrum.iter_mut().zip(ell) {
-                *value *= full_sky_prefactor(ell);
+                *value *= self.prefactor.at(ell);
             }
         }
         check_finite("angular power spectrum", spectra.iter().flatten())?;
@@ -147,6 +183,12 @@ impl Theory {
     #[must_use]
     pub fn pixel_arcmin(&self) -> f64 {
         self.pixel_arcmin
+    }
+
+    /// Factor between the Limber integral and C_ell.
+    #[must_use]
+    pub fn prefactor(&self) -> Prefactor {
+        self.prefactor
     }
 
     fn tabulate<R: Real>(&self, c: &Cosmology<R>, nu: &[f64]) -> Result<PowerTable<R>> {
@@ -201,6 +243,13 @@ pub(crate) fn check_multipoles(ell: &[f64]) -> Result<()> {
         Some(ell) => Err(Error::config("ell", ell, "0 or a multipole of at least 1")),
         None => Ok(()),
     }
+}
+
+/// Largest relative difference between the spectra and shifts of two predictions.
+fn largest_change(first: &Prediction<f64>, second: &Prediction<f64>) -> f64 {
+    let numbers = |p: &Prediction<f64>| [p.spectra.concat(), p.shifts.clone()].concat();
+    let pairs = numbers(first).into_iter().zip(numbers(second));
+    pairs.map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max)
 }
 
 fn check_finite<'a, R: Real>(what: &str, values: impl IntoIterator<Item = &'a R>) -> Result<()> {

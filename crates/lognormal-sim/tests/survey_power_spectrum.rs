@@ -27,7 +27,7 @@ static SURVEY: LazyLock<Survey> = LazyLock::new(|| {
 static THEORY: LazyLock<Arc<Theory>> = LazyLock::new(|| {
     let largest = multipoles(N, SIDE).into_iter().fold(0.0, f64::max);
     let sources = SURVEY.sources().unwrap();
-    Arc::new(Theory::new(&sources, SURVEY.pixel_arcmin(), largest).unwrap())
+    Arc::new(Theory::new(&sources, SURVEY.pixel_arcmin(), largest, SURVEY.prefactor).unwrap())
 });
 
 /// Spectra with shape noise, `[pair][mode]`, at the modes of the full plane.

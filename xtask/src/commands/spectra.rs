@@ -82,7 +82,7 @@ fn compute(
     ell: Vec<f64>,
 ) -> Result<Spectra> {
     let largest = ell.iter().copied().fold(1.0, f64::max);
-    let theory = Theory::new(&survey.sources()?, survey.pixel_arcmin(), largest)?;
+    let theory = Theory::new(&survey.sources()?, survey.pixel_arcmin(), largest, survey.prefactor)?;
     let cosmology = cosmology.with_derivatives();
     let cl = theory.spectra(&cosmology, &ell)?;
     let shifts = match table {

@@ -17,7 +17,8 @@
 
 use autodiff::{Dual, Real};
 use lognormal_sim::{
-    Cosmology, Growth, MatterPower, PARAMETERS, PowerBasis, Theory, hubble_rate, radial_distance,
+    Cosmology, Growth, MatterPower, PARAMETERS, PowerBasis, Prefactor, Theory, hubble_rate,
+    radial_distance,
 };
 
 use crate::{corners, cosmologies, extreme_cosmologies, sources};
@@ -197,7 +198,7 @@ fn convergence<R: Real>(theory: &Theory, c: &Cosmology<R>) -> Vec<R> {
 
 #[test]
 fn spectra_and_shifts() {
-    let theory = Theory::new(&sources(10.0), 2.34, 7000.0).unwrap();
+    let theory = Theory::new(&sources(10.0), 2.34, 7000.0, Prefactor::Convergence).unwrap();
     let nodes = theory.nodes();
     let names = theory
         .pairs()

@@ -1,7 +1,7 @@
 //! Where the model is defined, and that it stays finite there.
 
 use autodiff::Real;
-use lognormal_sim::{Cosmology, Error, PARAMETERS, Theory};
+use lognormal_sim::{Cosmology, Error, PARAMETERS, Prefactor, Theory};
 use proptest::prelude::*;
 
 use crate::sources;
@@ -58,15 +58,15 @@ fn a_universe_that_bounces_is_refused() {
 fn a_survey_that_cannot_be_predicted_is_refused() {
     let mut none = sources(10.0);
     none.bins.clear();
-    assert!(Theory::new(&none, 2.34, 7000.0).is_err());
+    assert!(Theory::new(&none, 2.34, 7000.0, Prefactor::Convergence).is_err());
     for (pixel, ell_max) in [(0.0, 7000.0), (f64::NAN, 7000.0), (2.0, 0.0), (2.0, f64::NAN)] {
-        assert!(Theory::new(&sources(10.0), pixel, ell_max).is_err());
+        assert!(Theory::new(&sources(10.0), pixel, ell_max, Prefactor::Convergence).is_err());
     }
 }
 
 #[test]
 fn curvature_and_running_dark_energy_are_supported() {
-    let theory = Theory::new(&sources(10.0), 9.375, 2000.0).unwrap();
+    let theory = Theory::new(&sources(10.0), 9.375, 2000.0, Prefactor::Convergence).unwrap();
     let flat = theory.predict(&Cosmology::FIDUCIAL).unwrap();
     // Continuous at zero curvature, and different away from it.
     for (omega_k, low, high) in
@@ -89,7 +89,7 @@ proptest! {
         omega_c in 0.0005f64..1.2, omega_b in 0.005f64..0.12, sigma_8 in 0.05f64..2.0,
         h in 0.3f64..1.2, n_s in 0.5f64..1.4, w_0 in -2.9f64..-0.15,
     ) {
-        let theory = Theory::new(&sources(10.0), 9.375, 2000.0).unwrap();
+        let theory = Theory::new(&sources(10.0), 9.375, 2000.0, Prefactor::Convergence).unwrap();
         let c = Cosmology::from_parameters(&[omega_c, omega_b, sigma_8, h, n_s, w_0]).unwrap();
         let prediction = theory.predict(&c.with_derivatives()).unwrap();
         for value in prediction.spectra.iter().flatten().chain(&prediction.shifts) {

@@ -1,6 +1,6 @@
 //! The fixed interpolation over multipoles against direct Limber integration.
 
-use lognormal_sim::{Cosmology, EllInterpolation, Error, Theory};
+use lognormal_sim::{Cosmology, EllInterpolation, Error, Prefactor, Theory};
 
 use crate::{assert_within, extreme_cosmologies, sources, worst};
 
@@ -9,7 +9,8 @@ fn interpolated_spectra_agree_with_direct_integration() {
     let ell: Vec<f64> =
         (0..=400).map(|i| 30.0 * (7000.0f64 / 30.0).powf(i as f64 / 400.0)).collect();
     for pixel_arcmin in [2.34375, 9.375] {
-        let theory = Theory::new(&sources(10.0), pixel_arcmin, 7000.0).unwrap();
+        let theory =
+            Theory::new(&sources(10.0), pixel_arcmin, 7000.0, Prefactor::Convergence).unwrap();
         let interpolation = EllInterpolation::new(&theory, &ell).unwrap();
         for (row, c) in extreme_cosmologies().iter().enumerate() {
             let direct = theory.spectra(c, &ell).unwrap();
@@ -35,7 +36,7 @@ fn interpolated_spectra_agree_with_direct_integration() {
 
 #[test]
 fn the_adjoint_is_the_transpose() {
-    let theory = Theory::new(&sources(10.0), 9.375, 2000.0).unwrap();
+    let theory = Theory::new(&sources(10.0), 9.375, 2000.0, Prefactor::Shear).unwrap();
     let ell = [0.0, 1.0, 2.5, 36.0, 101.3, 999.0, 2000.0];
     let interpolation = EllInterpolation::new(&theory, &ell).unwrap();
     let nodes: Vec<f64> = (0..theory.nodes().len()).map(|i| (i as f64 * 0.7).sin() + 1.5).collect();
@@ -49,7 +50,7 @@ fn the_adjoint_is_the_transpose() {
 
 #[test]
 fn multipoles_outside_the_nodes_are_refused() {
-    let theory = Theory::new(&sources(10.0), 9.375, 2000.0).unwrap();
+    let theory = Theory::new(&sources(10.0), 9.375, 2000.0, Prefactor::Convergence).unwrap();
     let last = theory.nodes().last().unwrap();
     for ell in [0.5, -3.0, f64::NAN, last * 1.1] {
         let error = EllInterpolation::new(&theory, &[100.0, ell]).unwrap_err();

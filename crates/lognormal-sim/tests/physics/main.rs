@@ -5,7 +5,9 @@ mod derivatives;
 mod domain;
 mod extensions;
 mod interpolation;
+mod prefactor;
 mod reference;
+mod thin_sources;
 
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 //! prototype of the lognormal shifts.
 
 use lognormal_sim::{
-    Cosmology, Growth, MatterPower, PowerBasis, Theory, TransferFunction, hubble_rate,
+    Cosmology, Growth, MatterPower, PowerBasis, Prefactor, Theory, TransferFunction, hubble_rate,
     radial_distance, transverse_distance,
 };
 
@@ -92,7 +92,7 @@ fn matter_power_agrees_with_ccl_and_the_transfer_function_with_jax_cosmo() {
 #[test]
 fn spectra_agree_with_ccl_at_the_fiducial_cosmology() {
     let ell = reference_array("cl_ell_log60");
-    let theory = Theory::new(&sources(10.0), 2.34, 20_000.0).unwrap();
+    let theory = Theory::new(&sources(10.0), 2.34, 20_000.0, Prefactor::Shear).unwrap();
     let found = theory.spectra(&Cosmology::FIDUCIAL, &ell).unwrap().concat();
     assert_within("C_ell, CCL", worst(&found, &reference_array("ccl_eh_cl_log60")), 1e-3);
 }
@@ -102,7 +102,7 @@ fn spectra_agree_with_ccl_at_the_fiducial_cosmology() {
 fn spectra_agree_with_jax_cosmo_at_every_cosmology() {
     let ell = reference_array("cl_ell_log60");
     let (table, sigma) = (reference_array("cl_log60"), reference_array("sigma8_check"));
-    let theory = Theory::new(&sources(10.0), 2.34, 20_000.0).unwrap();
+    let theory = Theory::new(&sources(10.0), 2.34, 20_000.0, Prefactor::Shear).unwrap();
     for (row, c) in cosmologies().iter().enumerate() {
         let c = Cosmology { sigma_8: sigma[4 * row + 1], ..*c };
         let found = theory.spectra(&c, &ell).unwrap().concat();
@@ -116,7 +116,7 @@ fn shifts_and_cumulants_agree_with_the_prototype() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/shift_reference.json");
     let json: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let theory = Theory::new(&sources(5.0), 2.34, 7000.0).unwrap();
+    let theory = Theory::new(&sources(5.0), 2.34, 7000.0, Prefactor::Shear).unwrap();
     let mut largest = [0.0f64; 3];
     for node in json["nodes"].as_array().unwrap() {
         let number = |name: &str| node[name].as_f64().unwrap();
@@ -148,7 +148,7 @@ fn shifts_and_cumulants_agree_with_the_prototype() {
 
 #[test]
 fn log_slopes_of_the_shifts_at_the_fiducial_cosmology() {
-    let theory = Theory::new(&sources(5.0), 2.34, 7000.0).unwrap();
+    let theory = Theory::new(&sources(5.0), 2.34, 7000.0, Prefactor::Shear).unwrap();
     let c = Cosmology::FIDUCIAL.with_derivatives();
     let shifts = theory.predict(&c).unwrap().shifts;
     // dln lambda / d(Omega_m, sigma_8, w_0) of the prototype, two decimals, bins 1 to 5.
