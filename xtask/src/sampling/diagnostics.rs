@@ -162,7 +162,7 @@ fn warnings(
                 "chain {} is {:?}: {:.0} effective draws, step size {:.2e}",
                 index + 1,
                 chain.health.verdict,
-                chain.health.effective_draws,
+                chain.health.lag_one_draws,
                 chain.step_size
             ));
         }

@@ -17,10 +17,10 @@ pub struct Convergence {
 /// Judges chains by their draws after warmup.
 pub fn judge(records: &[Record]) -> Convergence {
     let health = examine(records);
-    let usable: Vec<bool> = health.iter().map(|h| h.verdict != Verdict::Frozen).collect();
+    let usable: Vec<bool> = health.iter().map(|h| !h.verdict.is_useless()).collect();
     let used = |index: &usize| usable[*index];
     let effective =
-        (0..records.len()).filter(used).map(|index| health[index].effective_draws).sum();
+        (0..records.len()).filter(used).map(|index| health[index].lag_one_draws).sum();
     let chains: Vec<&Record> = (0..records.len()).filter(used).map(|i| &records[i]).collect();
     let dim = chains.iter().find_map(|chain| chain.values.first()).map_or(0, Vec::len);
     let r_hat = (0..dim)

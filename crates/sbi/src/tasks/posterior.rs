@@ -188,7 +188,7 @@ pub fn sample_draws(
         batches: of_chains.into_iter().max().unwrap_or(0),
         gradients,
         divergences: health.iter().map(|health| health.divergences).sum(),
-        effective: health.iter().map(|health| health.effective_draws).sum(),
+        effective: health.iter().map(|health| health.lag_one_draws).sum(),
         r_hat: (0..dim).map(|value| split_r_hat(&records, value)).fold(1.0, f64::max),
     };
 
@@ -229,7 +229,7 @@ fn require_convergence(records: &[Record], prior: &Prior) -> Result<()> {
                 "chain {chain} is {:?}: {:.0} effective draws of {}, its mean of {} is {:.1} \
                  standard deviations from the others'",
                 health.verdict,
-                health.effective_draws,
+                health.lag_one_draws,
                 name(health.worst_value),
                 name(health.most_separated_value),
                 health.separation,
