@@ -23,7 +23,7 @@ impl Cholesky {
                 row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
             }
             let pivot = row[i] - dot(&row[..i], &row[..i]);
-            if pivot < SMALLEST_PIVOT {
+            if pivot.is_nan() || pivot < SMALLEST_PIVOT {
                 return Err(Error::Singular { what: what.into(), index: i, pivot });
             }
             row[i] = pivot.sqrt();

@@ -10,7 +10,7 @@ const IMPORTS: [(&str, &[&str]); 7] = [
     ("lognormal-sim", &["autodiff"]),
     ("flows", &["autodiff"]),
     ("compression", &["flows"]),
-    ("sbi", &["autodiff", "flows", "hmc"]),
+    ("sbi", &["autodiff", "flows", "hmc", "metrics"]),
     ("hmc", &[]),
     ("metrics", &[]),
 ];
