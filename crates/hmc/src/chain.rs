@@ -96,8 +96,8 @@ impl<D: LogDensity> Chain<D> {
     ///
     /// # Errors
     /// Invalid settings; a position of the wrong length or not finite; [`Error::Start`] if the log
-    /// density or its gradient cannot be evaluated there; [`Error::StepSize`]; a fatal error of the
-    /// density.
+    /// density or its gradient cannot be evaluated there; [`Error::StepSize`], and without a warmup
+    /// [`Error::Runaway`]; a fatal error of the density.
     pub fn new(
         density: D,
         position: Vec<f64>,
@@ -186,6 +186,9 @@ impl<D: LogDensity> Chain<D> {
             let gradients = chain.find_step(1.0, &mut rng)?;
             chain.state.gradients.initialisation += gradients;
             chain.state.random.set_position(&rng);
+            if chain.state.phase() == Phase::Sampling {
+                chain.check_tuned(0)?;
+            }
         }
         Ok(chain)
     }
@@ -232,7 +235,8 @@ impl<D: LogDensity> Chain<D> {
     ///
     /// # Errors
     /// A fatal error of the density; the chain stays valid, and once the cause is gone it can go on
-    /// or be resumed from its state. During warmup also [`Error::StepSize`].
+    /// or be resumed from its state. During warmup also [`Error::StepSize`], and at its end
+    /// [`Error::Runaway`].
     pub fn advance(&mut self) -> Result<Draw, Error<D::Error>> {
         let draw = self.state.draws;
         let phase = self.state.phase();
@@ -457,12 +461,23 @@ impl<D: LogDensity> Chain<D> {
             }
         }
         if self.schedule.ends_warmup(draw) {
+            self.check_tuned(draw)?;
             self.state.moments = None;
             if let Some(own) = &mut self.state.microcanonical {
                 own.decoherence.end_warmup();
             }
         }
         Ok(())
+    }
+
+    /// Refuses to sample with a step size that grew without bound.
+    fn check_tuned(&self, draw: usize) -> Result<(), Error<D::Error>> {
+        let step = match self.state.settings.kernel {
+            Kernel::Mclmc { .. } => self.state.step_size(),
+            _ => self.state.averaging.averaged(),
+        };
+        let ran_away = self.state.settings.integrator.ran_away(step);
+        if ran_away { Err(Error::Runaway { draw, step }) } else { Ok(()) }
     }
 
     /// At the end of a slow window.

@@ -58,6 +58,18 @@ pub enum Error<E: LogDensityError> {
         /// Smallest step tried.
         step: f64,
     },
+    /// The step size grew to its bound: in the coordinates of the metric the density is flat, or
+    /// rises without end, as that of an improper distribution.
+    #[error(
+        "tuning ran away: the step size has reached {step:e} standard deviations of the metric in \
+         transition {draw}, so that the density has no scale there (is it improper?)"
+    )]
+    Runaway {
+        /// Index of the transition, warmup included; 0 while the chain is being set up.
+        draw: usize,
+        /// Step size, in units of the standard deviations of the metric.
+        step: f64,
+    },
     /// The density failed in a way it calls fatal.
     #[error("log density failed in transition {draw}: {source}")]
     Density {

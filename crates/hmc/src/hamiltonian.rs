@@ -116,6 +116,11 @@ impl<D: LogDensity> Hamiltonian<'_, D> {
         position.resize(point.x.len(), 0.0);
         gradient.resize(point.x.len(), 0.0);
         self.metric.position(&point.x, position);
+        if !position.iter().all(|q| q.is_finite()) {
+            // there is no density at infinity, whatever the function says
+            point.log_density = f64::NEG_INFINITY;
+            return Ok(());
+        }
         self.gradients += 1;
         match self.density.log_density_and_gradient(position, gradient) {
             Ok(log_density) => {

@@ -71,6 +71,12 @@ impl Integrator {
         }
     }
 
+    /// Whether a tuned `step` has grown to a bound that only a density without a scale lets it reach.
+    /// The bound of the rotation is of another kind: a normal target reaches it.
+    pub(crate) fn ran_away(self, step: f64) -> bool {
+        !matches!(self, Self::ExactNormal) && step >= 0.5 * self.max_step()
+    }
+
     /// Moves `point` by one step; `evaluate` renews its log density and gradient.
     ///
     /// Where the log density (or the gradient, within a step) is not finite the point stays there,

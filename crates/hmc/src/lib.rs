@@ -26,7 +26,7 @@ mod vector;
 pub use chain::{Chain, Draw, Phase};
 pub use density::{LogDensity, LogDensityError};
 pub use error::Error;
-pub use health::{Health, Verdict, examine};
+pub use health::{Health, MAX_DIVERGENT, Verdict, examine};
 pub use integrator::Integrator;
 pub use metric::Metric;
 pub use run::{

@@ -23,6 +23,10 @@ const MAX_STEPS: f64 = 1000.0;
 /// trajectory; the value that the authors of arXiv:2503.01707 use in their experiments.
 const PARTIAL_LENGTH: f64 = 1.25;
 
+/// Time over that of decoherence after which nothing is left of a direction; the squares of the noise
+/// of longer ones would overflow.
+const LONGEST_RATIO: f64 = 300.0;
+
 /// How an adjusted trajectory is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Trajectory {
@@ -138,6 +142,7 @@ pub fn unadjusted<D: LogDensity>(
 /// (exp(2 r) - 1) / d`, after which `u'.u` is `exp(-r)` on average in many dimensions; `r` is the
 /// time passed over that of decoherence (arXiv:2212.08549, the continuous bounces of MCLMC).
 fn partially_refresh(direction: &mut [f64], ratio: f64, rng: &mut impl Rng) {
+    let ratio = ratio.min(LONGEST_RATIO);
     let noise = ((2.0 * ratio).exp_m1() / direction.len() as f64).sqrt();
     for u in &mut *direction {
         let z: f64 = StandardNormal.sample(rng);
@@ -176,7 +181,10 @@ mod tests {
         assert!((dot(&first, &direction) - (-1.0f64).exp()).abs() < 0.03);
         assert!((dot(&direction, &direction) - 1.0).abs() < 1e-13);
         // infinitely long: unrelated, and still a direction
-        partially_refresh(&mut direction, 300.0, &mut rng);
-        assert!(dot(&first, &direction).abs() < 0.05);
+        for ratio in [300.0, 355.0, 1e7, f64::INFINITY] {
+            partially_refresh(&mut direction, ratio, &mut rng);
+            assert!(dot(&first, &direction).abs() < 0.05, "{ratio}");
+            assert!((dot(&direction, &direction) - 1.0).abs() < 1e-13, "{ratio}");
+        }
     }
 }

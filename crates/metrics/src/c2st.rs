@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, Shape};
 use crate::error::{Error, Result};
+use crate::fixed::{FixedColumn, fixed_columns, free_columns, pick};
 use crate::moments::{mean, variance};
 use crate::p_value::PValue;
-use crate::points::{count_points, mean_and_sd};
+use crate::points::{Standard, count_points};
 use crate::progress::Progress;
 use crate::streams::stream;
 
@@ -116,6 +117,9 @@ pub struct C2st {
     pub accuracies: Vec<f64>,
     /// The null, when it was asked for.
     pub null: Option<C2stNull>,
+    /// Features that have the same value in both sets, which were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<FixedColumn>,
 }
 
 impl C2st {
@@ -152,7 +156,8 @@ impl C2st {
 /// returns their cross-validated accuracy with its error and its null.
 ///
 /// As in the published benchmarks of simulation-based inference: both sets are standardised with
-/// the mean and standard deviation of `first`; the classifier has two hidden layers of
+/// the mean and standard deviation of `first` (of both, for a feature that is constant in `first`
+/// alone); features that have one value in both sets are left out; the classifier has two hidden layers of
 /// `10 * dimension` ReLU units with the defaults of scikit-learn's `MLPClassifier`; the accuracy is
 /// that of shuffled five-fold cross-validation. Folds are trained in parallel; the result depends
 /// on the seed only.
@@ -171,8 +176,8 @@ impl C2st {
 ///
 /// # Errors
 /// When the lengths are no multiples of `dimension`, a set has fewer than two samples per fold, a
-/// value is not finite, a feature of `first` is constant, a setting is out of range, or a
-/// training diverges.
+/// value is not finite or 1e38 standard deviations away, all features have one value, a setting is
+/// out of range, or a training diverges.
 pub fn c2st(
     first: &[f64],
     second: &[f64],
@@ -185,13 +190,13 @@ pub fn c2st(
         count_points("first set", first, dimension, 2 * config.folds)?,
         count_points("second set", second, dimension, 2 * config.folds)?,
     ];
-    let rows = standardise(first, second, dimension)?;
-    let trial = |permuted| Trial { rows: &rows, counts, permuted };
+    let Rows { values, dimension, fixed } = standardise(first, second, dimension)?;
+    let trial = |permuted| Trial { rows: &values, dimension, counts, permuted };
     let mut trials = vec![trial(false); config.repetitions];
     trials.extend(vec![trial(true); config.null_repetitions]);
-    let mut accuracies = cross_validate(&trials, dimension, config, progress)?;
+    let mut accuracies = cross_validate(&trials, config, progress)?;
     let null = accuracies.split_off(config.repetitions);
-    Ok(outcome(accuracies, null, counts[0] + counts[1]))
+    Ok(C2st { fixed, ..outcome(accuracies, null, counts[0] + counts[1]) })
 }
 
 /// The null from independent sets of draws of one distribution, each `[sample, dimension]`
@@ -231,17 +236,25 @@ pub fn c2st_null(
         count = found;
     }
     let pairs = (0..sets.len()).flat_map(|i| (i + 1..sets.len()).map(move |j| (i, j)));
-    let rows: Vec<Vec<f32>> =
+    let rows: Vec<Rows> =
         pairs.map(|(i, j)| standardise(sets[i], sets[j], dimension)).collect::<Result<_>>()?;
-    let trial = |rows| Trial { rows, counts: [count; 2], permuted: false };
-    let trials: Vec<Trial> = rows.iter().map(|rows| trial(rows)).collect();
-    Ok(C2stNull::of(cross_validate(&trials, dimension, config, progress)?))
+    let trials: Vec<Trial> = rows
+        .iter()
+        .map(|Rows { values, dimension, .. }| Trial {
+            rows: values,
+            dimension: *dimension,
+            counts: [count; 2],
+            permuted: false,
+        })
+        .collect();
+    Ok(C2stNull::of(cross_validate(&trials, config, progress)?))
 }
 
 /// Both sets in units of the first, one after the other, and whether to permute their labels.
 #[derive(Clone, Copy)]
 struct Trial<'a> {
     rows: &'a [f32],
+    dimension: usize,
     counts: [usize; 2],
     permuted: bool,
 }
@@ -249,7 +262,6 @@ struct Trial<'a> {
 /// The cross-validated accuracy of every trial.
 fn cross_validate(
     trials: &[Trial],
-    dimension: usize,
     config: &C2stConfig,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<f64>> {
@@ -259,7 +271,7 @@ fn cross_validate(
         .into_par_iter()
         .map(|task| {
             let (index, fold) = (task / config.folds, task % config.folds);
-            let score = fold_accuracy(&trials[index], dimension, config, index, fold)?;
+            let score = fold_accuracy(&trials[index], config, index, fold)?;
             progress(Progress { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
             Ok(score)
         })
@@ -278,19 +290,53 @@ fn outcome(accuracies: Vec<f64>, null: Vec<f64>, samples: usize) -> C2st {
         sampling_error,
         accuracies,
         null: (!null.is_empty()).then(|| C2stNull::of(null)),
+        fixed: Vec::new(),
     }
 }
 
-/// Both sets, one after the other, in units of the standard deviation of the first.
-fn standardise(first: &[f64], second: &[f64], dimension: usize) -> Result<Vec<f32>> {
-    let scales = (0..dimension)
-        .map(|j| {
-            let column: Vec<f64> = first.iter().skip(j).step_by(dimension).copied().collect();
-            mean_and_sd(&format!("feature {j} of the first set"), &column)
+/// What the classifier sees.
+struct Rows {
+    /// Both sets, one after the other, `[sample, dimension]`.
+    values: Vec<f32>,
+    /// Features that are left.
+    dimension: usize,
+    /// Features that are not.
+    fixed: Vec<FixedColumn>,
+}
+
+/// Both sets in units of the standard deviation of the first, or of both together for a feature that
+/// is constant in the first.
+fn standardise(first: &[f64], second: &[f64], dimension: usize) -> Result<Rows> {
+    let rows = || first.chunks_exact(dimension).chain(second.chunks_exact(dimension));
+    let fixed = fixed_columns(rows(), dimension);
+    let free = free_columns(&fixed, dimension);
+    if free.is_empty() {
+        let what = "every feature of both sets".into();
+        return Err(Error::Constant { what, value: fixed[0].value });
+    }
+    let standards = free
+        .iter()
+        .map(|&j| {
+            let own: Vec<f64> = first.iter().skip(j).step_by(dimension).copied().collect();
+            let constant = own.iter().all(|x| *x == own[0]);
+            let values = if constant { rows().map(|row| row[j]).collect() } else { own };
+            Standard::of(&format!("feature {j} of the first set"), &values)
         })
         .collect::<Result<Vec<_>>>()?;
-    let values = first.iter().chain(second).zip(scales.iter().cycle());
-    Ok(values.map(|(x, (mean, sd))| ((x - mean) / sd) as f32).collect())
+    let kept = [first, second].map(|set| pick(set, dimension, &free));
+    let values: Vec<f32> = kept
+        .iter()
+        .flatten()
+        .zip(standards.iter().cycle())
+        .map(|(x, standard)| standard.deviation(*x) as f32)
+        .collect();
+    if let Some(index) = values.iter().position(|x| !x.is_finite()) {
+        let (row, column) = (index / free.len(), free[index % free.len()]);
+        let value = rows().nth(row).map_or(f64::NAN, |row| row[column]);
+        let what = format!("too far from the first set: feature {column} of both sets");
+        return Err(Error::NotFinite { what, index: row, value });
+    }
+    Ok(Rows { values, dimension: free.len(), fixed })
 }
 
 /// The positions, in the shuffled order, of the samples that `fold` keeps for testing.
@@ -300,14 +346,8 @@ fn fold_range(samples: usize, folds: usize, fold: usize) -> std::ops::Range<usiz
 }
 
 /// Trains on all but one fold and returns the fraction of right answers in that fold.
-fn fold_accuracy(
-    trial: &Trial,
-    dimension: usize,
-    config: &C2stConfig,
-    index: usize,
-    fold: usize,
-) -> Result<f64> {
-    let Trial { rows, counts, permuted } = *trial;
+fn fold_accuracy(trial: &Trial, config: &C2stConfig, index: usize, fold: usize) -> Result<f64> {
+    let Trial { rows, dimension, counts, permuted } = *trial;
     // Streams: one per trial for labels and folds, one per classifier.
     let stream = |index| stream(config.seed, index);
     let mut rng = stream(index * (config.folds + 1));

@@ -14,7 +14,10 @@ mod sbc;
 mod set;
 mod tarp;
 
-pub use coverage::{Coverage, CoverageConfig, central_coverage, expected_coverage};
+pub use coverage::{
+    CentralCoverage, Coverage, CoverageConfig, ParameterCoverage, central_coverage,
+    expected_coverage,
+};
 pub use ecdf_band::EcdfBand;
 pub use histogram::RankHistogram;
 pub use sbc::{ParameterRanks, Sbc, SbcConfig, sbc};

@@ -12,9 +12,18 @@
 use realfft::RealFftPlanner;
 
 use crate::error::{Error, Result};
-use crate::moments::{mean, variance};
+use crate::moments::{plain_mean as mean, plain_variance as variance};
 use crate::normal_quantile::normal_quantile;
 use crate::quantile::{quantile_of_sorted, sorted};
+use crate::unit::Unit;
+
+/// Rank-normalised split R-hat at and above which chains do not agree, and their draws should not be
+/// used: the one limit of this workspace (Vehtari et al. 2021, section 4.1).
+pub const R_HAT_LIMIT: f64 = 1.01;
+
+/// Effective sample size, in the bulk and in the tails, below which neither summaries nor R-hat and
+/// Monte-Carlo errors themselves can be relied on (Vehtari et al. 2021, section 4.1).
+pub const ESS_LIMIT: f64 = 400.0;
 
 const MINIMUM_DRAWS: usize = 4;
 
@@ -46,17 +55,26 @@ pub(crate) fn validate(name: &str, chains: &[Vec<f64>]) -> Result<()> {
     Ok(())
 }
 
+/// Valid chains in a unit in which they are of the order of one.
+pub(crate) fn prepared(name: &str, chains: &[Vec<f64>]) -> Result<(Vec<Vec<f64>>, Unit)> {
+    validate(name, chains)?;
+    let unit = Unit::of(chains.iter().flatten());
+    Ok((unit.measured_chains(chains), unit))
+}
+
 /// Rank-normalised split R-hat: the larger of that of the draws and that of their distances to
 /// the median, which sees chains of unequal width.
 ///
-/// Near 1 for chains that agree; Vehtari et al. advise against use above 1.01. Infinite when no
-/// chain moves but they differ.
+/// Near 1 for chains that agree, and to stay below [`R_HAT_LIMIT`]. Infinite when no half of a chain
+/// moves but they differ: there is spread between them, and none within. That is a value like others,
+/// and above any limit.
 ///
 /// # Errors
-/// On chains too short, of unequal length, not finite, or all of one value.
+/// On chains too short, of unequal length, not finite, or all of one value, which have no spread at
+/// all.
 pub fn r_hat(chains: &[Vec<f64>]) -> Result<f64> {
-    validate("the parameter", chains)?;
-    let halves = split(chains);
+    let (chains, _) = prepared("the parameter", chains)?;
+    let halves = split(&chains);
     let median = quantile_of_sorted(&sorted(&halves), 0.5);
     let folded = map(&halves, |x| (x - median).abs());
     Ok(plain_r_hat(&rank_normalise(&halves)).max(plain_r_hat(&rank_normalise(&folded))))
@@ -67,8 +85,8 @@ pub fn r_hat(chains: &[Vec<f64>]) -> Result<f64> {
 /// # Errors
 /// As [`r_hat`].
 pub fn ess_bulk(chains: &[Vec<f64>]) -> Result<f64> {
-    validate("the parameter", chains)?;
-    Ok(ess(&rank_normalise(&split(chains))))
+    let (chains, _) = prepared("the parameter", chains)?;
+    Ok(ess(&rank_normalise(&split(&chains))))
 }
 
 /// Effective sample size for the tails: the smaller of those of the 5 % and 95 % quantiles.
@@ -84,7 +102,7 @@ pub fn ess_tail(chains: &[Vec<f64>]) -> Result<f64> {
 /// # Errors
 /// As [`r_hat`], and when `probability` is not between 0 and 1.
 pub fn ess_quantile(chains: &[Vec<f64>], probability: f64) -> Result<f64> {
-    validate("the parameter", chains)?;
+    let (chains, _) = prepared("the parameter", chains)?;
     if !(0.0..=1.0).contains(&probability) {
         return Err(Error::Setting {
             setting: "probability",
@@ -92,8 +110,8 @@ pub fn ess_quantile(chains: &[Vec<f64>], probability: f64) -> Result<f64> {
             expected: "between 0 and 1",
         });
     }
-    let threshold = quantile_of_sorted(&sorted(chains), probability);
-    Ok(ess(&split(&map(chains, |x| f64::from(x <= threshold)))))
+    let threshold = quantile_of_sorted(&sorted(&chains), probability);
+    Ok(ess(&split(&map(&chains, |x| f64::from(x <= threshold)))))
 }
 
 /// Effective sample size for the mean.
@@ -101,32 +119,33 @@ pub fn ess_quantile(chains: &[Vec<f64>], probability: f64) -> Result<f64> {
 /// # Errors
 /// As [`r_hat`].
 pub fn ess_mean(chains: &[Vec<f64>]) -> Result<f64> {
-    validate("the parameter", chains)?;
-    Ok(ess(&split(chains)))
+    let (chains, _) = prepared("the parameter", chains)?;
+    Ok(ess(&split(&chains)))
 }
 
 /// Monte-Carlo standard error of the mean, in the unit of the draws.
 ///
 /// # Errors
-/// As [`r_hat`].
+/// As [`r_hat`], and when it is too small for a number.
 pub fn mcse_mean(chains: &[Vec<f64>]) -> Result<f64> {
-    let ess = ess_mean(chains)?;
-    Ok((variance(&chains.concat()) / ess).sqrt())
+    let (chains, unit) = prepared("the parameter", chains)?;
+    let ess = ess(&split(&chains));
+    unit.size("the error of the mean", (variance(&chains.concat()) / ess).sqrt())
 }
 
 /// Monte-Carlo standard error of the standard deviation, in the unit of the draws: that of the
 /// mean squared deviation, carried through the square root.
 ///
 /// # Errors
-/// As [`r_hat`].
+/// As [`mcse_mean`].
 pub fn mcse_sd(chains: &[Vec<f64>]) -> Result<f64> {
-    validate("the parameter", chains)?;
+    let (chains, unit) = prepared("the parameter", chains)?;
     let centre = mean(&chains.concat());
-    let squares = map(chains, |x| (x - centre).powi(2));
+    let squares = map(&chains, |x| (x - centre).powi(2));
     let second = mean(&squares.concat());
     let fourth = mean(&map(&squares, |s| s * s).concat());
     let variance_of_second = (fourth - second * second).max(0.0) / ess(&split(&squares));
-    Ok((variance_of_second / (4.0 * second)).sqrt())
+    unit.size("the error of the standard deviation", (variance_of_second / (4.0 * second)).sqrt())
 }
 
 fn map(chains: &[Vec<f64>], f: impl Fn(f64) -> f64) -> Vec<Vec<f64>> {

@@ -88,6 +88,16 @@ pub enum Error {
         /// Number of epochs until then.
         epoch: usize,
     },
+    /// A result that double precision cannot hold.
+    #[error("{what} = {mantissa} x 2^{exponent} is beyond the range of numbers: use other units")]
+    OutOfRange {
+        /// Which result.
+        what: String,
+        /// What it is in units of a power of two.
+        mantissa: f64,
+        /// The exponent of that power.
+        exponent: i32,
+    },
     /// A setting is outside its range.
     #[error("{setting} = {value}: expected {expected}")]
     Setting {

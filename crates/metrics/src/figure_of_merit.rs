@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::convergence::{mcse_mean, validate};
+use crate::convergence::{mcse_mean, prepared};
 use crate::error::{Error, Result};
-use crate::moments::{covariance_of, mean};
+use crate::moments::{plain_covariance, plain_mean};
 use crate::samples::Samples;
+use crate::unit::sized;
 
 /// A Figure of Merit with its Monte-Carlo error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,20 +33,20 @@ pub struct FigureOfMerit {
 ///
 /// # Errors
 /// When an index is out of range, a parameter is constant, there are fewer than four draws per
-/// chain, or the two parameters are degenerate.
+/// chain, the two parameters are degenerate, or the result is too large or too small for a number.
 pub fn figure_of_merit(samples: &Samples, first: usize, second: usize) -> Result<FigureOfMerit> {
     let (x, y) = (samples.parameter(first)?, samples.parameter(second)?);
     let names = (&samples.names()[first], &samples.names()[second]);
-    validate(names.0, &x)?;
-    validate(names.1, &y)?;
+    let (x, x_unit) = prepared(names.0, &x)?;
+    let (y, y_unit) = prepared(names.1, &y)?;
     let (all_x, all_y) = (x.concat(), y.concat());
-    let (x_mean, y_mean) = (mean(&all_x), mean(&all_y));
-    let xx = covariance_of(&all_x, &all_x);
-    let xy = covariance_of(&all_x, &all_y);
-    let yy = covariance_of(&all_y, &all_y);
+    let (x_mean, y_mean) = (plain_mean(&all_x), plain_mean(&all_y));
+    let xx = plain_covariance(&all_x, &all_x);
+    let xy = plain_covariance(&all_x, &all_y);
+    let yy = plain_covariance(&all_y, &all_y);
     let correlation = xy / (xx * yy).sqrt();
     let determinant = xx * yy * (1.0 - correlation * correlation);
-    if 1.0 - correlation.abs() < 1e-12 {
+    if correlation.is_nan() || 1.0 - correlation.abs() < 1e-12 {
         return Err(Error::Degenerate {
             first: names.0.clone(),
             second: names.1.clone(),
@@ -61,6 +62,11 @@ pub fn figure_of_merit(samples: &Samples, first: usize, second: usize) -> Result
         .zip(&y)
         .map(|(x, y)| x.iter().zip(y).map(|(&x, &y)| half_distance(x, y)).collect())
         .collect();
+    let exponent = -(x_unit.exponent() + y_unit.exponent());
     let value = determinant.sqrt().recip();
-    Ok(FigureOfMerit { value, error: value * mcse_mean(&response)? })
+    let error = value * mcse_mean(&response)?;
+    Ok(FigureOfMerit {
+        value: sized("the Figure of Merit", value, exponent)?,
+        error: sized("the error of the Figure of Merit", error, exponent)?,
+    })
 }

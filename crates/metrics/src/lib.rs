@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod any_float;
 mod c2st;
 mod calibration;
 mod classifier;
@@ -7,6 +8,7 @@ mod convergence;
 mod distributions;
 mod error;
 mod figure_of_merit;
+mod fixed;
 mod float;
 mod log_probability;
 mod matrix_product;
@@ -21,15 +23,20 @@ mod quantile;
 mod samples;
 mod streams;
 mod summary;
+mod unit;
 
 pub use c2st::{C2st, C2stConfig, C2stNull, c2st, c2st_null};
 pub use calibration::{
-    CalibrationSet, Coverage, CoverageConfig, EcdfBand, ParameterRanks, RankHistogram, Sbc,
-    SbcConfig, Tarp, TarpBootstrap, TarpConfig, central_coverage, expected_coverage, sbc, tarp,
+    CalibrationSet, CentralCoverage, Coverage, CoverageConfig, EcdfBand, ParameterCoverage,
+    ParameterRanks, RankHistogram, Sbc, SbcConfig, Tarp, TarpBootstrap, TarpConfig,
+    central_coverage, expected_coverage, sbc, tarp,
 };
-pub use convergence::{ess_bulk, ess_mean, ess_quantile, ess_tail, mcse_mean, mcse_sd, r_hat};
+pub use convergence::{
+    ESS_LIMIT, R_HAT_LIMIT, ess_bulk, ess_mean, ess_quantile, ess_tail, mcse_mean, mcse_sd, r_hat,
+};
 pub use error::{Error, Result};
 pub use figure_of_merit::{FigureOfMerit, figure_of_merit};
+pub use fixed::FixedColumn;
 pub use log_probability::{NegativeLogProbability, NonFinite, negative_log_probability};
 pub use mmd::{Mmd, MmdConfig, MmdNull, mmd};
 pub use moments::{correlation, covariance, mean, variance};
@@ -40,4 +47,4 @@ pub use predictive::{
 };
 pub use progress::Progress;
 pub use samples::Samples;
-pub use summary::{ParameterSummary, summarise, summarise_parameter};
+pub use summary::{Doubt, ParameterSummary, summarise, summarise_parameter};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::moments::{mean, variance};
+use crate::moments::{plain_mean, plain_variance};
+use crate::unit::Unit;
 
 /// What to do with log probabilities that are NaN or infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +41,8 @@ pub struct NegativeLogProbability {
 ///
 /// # Errors
 /// [`Error::NotFiniteValues`] with the number of NaN and infinite values, unless these are
-/// excluded; when fewer than two values are left.
+/// excluded; when fewer than two values are left; [`Error::OutOfRange`] when the error is too large
+/// or too small for a number.
 pub fn negative_log_probability(
     log_probabilities: &[f64],
     non_finite: NonFinite,
@@ -60,10 +62,13 @@ pub fn negative_log_probability(
         let what = "finite log probabilities".into();
         return Err(Error::TooFew { what, minimum: 2, found: kept.len() });
     }
-    let (value, error) = (-mean(&kept), (variance(&kept) / kept.len() as f64).sqrt());
-    if !error.is_finite() {
-        let what = "log probabilities are too large for a variance, which";
-        return Err(Error::NotFinite { what: what.into(), index: 0, value: error });
-    }
-    Ok(NegativeLogProbability { value, error, count: kept.len(), excluded })
+    let unit = Unit::of(&kept);
+    let measured = unit.measured(&kept);
+    let error = (plain_variance(&measured) / kept.len() as f64).sqrt();
+    Ok(NegativeLogProbability {
+        value: unit.place(-plain_mean(&measured)),
+        error: unit.size("the error of the mean", error)?,
+        count: kept.len(),
+        excluded,
+    })
 }

@@ -6,11 +6,13 @@ mod moments;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::fixed::{FixedColumn, fixed_columns, free_columns};
 use crate::moments::{mean, variance};
 use crate::p_value::PValue;
-use crate::points::{count_points, mean_and_sd, setting};
+use crate::points::{Standard, count_points, setting};
 use crate::progress::Progress;
+use crate::unit::Unit;
 
 use bandwidth::median_distance;
 use kernel_sums::{Partition, kernel_sums};
@@ -83,6 +85,9 @@ pub struct Mmd {
     pub bandwidth: f64,
     /// The null, when it was asked for.
     pub null: Option<MmdNull>,
+    /// Features that have the same value in both sets, which were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<FixedColumn>,
 }
 
 impl Mmd {
@@ -127,8 +132,8 @@ impl Mmd {
 ///
 /// # Errors
 /// When the lengths are no multiples of `dimension`, a set has fewer than four samples, a value is
-/// not finite, a feature that is to be standardised or the distance between samples is constant,
-/// or a setting is out of range.
+/// not finite, all features have one value, a setting is out of range, or numbers in units of the
+/// bandwidth, or the bandwidth itself, are too large or too small.
 pub fn mmd(
     first: &[f64],
     second: &[f64],
@@ -139,19 +144,37 @@ pub fn mmd(
     config.validate()?;
     let m = count_points("first set", first, dimension, MINIMUM_SAMPLES)?;
     let n = count_points("second set", second, dimension, MINIMUM_SAMPLES)?;
-    let mut features = columns(first, second, dimension);
+    let rows = first.chunks_exact(dimension).chain(second.chunks_exact(dimension));
+    let fixed = fixed_columns(rows.clone(), dimension);
+    let free = free_columns(&fixed, dimension);
+    if free.is_empty() {
+        let what = "every feature of both sets".into();
+        return Err(Error::Constant { what, value: fixed[0].value });
+    }
+    let mut features: Vec<Vec<f64>> =
+        free.iter().map(|&j| rows.clone().map(|row| row[j]).collect()).collect();
     if config.standardise {
-        for (j, feature) in features.iter_mut().enumerate() {
-            standardise(j, feature)?;
+        for (j, feature) in free.iter().zip(&mut features) {
+            let standard = Standard::of(&format!("feature {j} of both sets"), feature)?;
+            feature.iter_mut().for_each(|x| *x = standard.deviation(*x));
         }
     }
-    let bandwidth = match config.bandwidth {
-        Some(bandwidth) => bandwidth,
-        None => median_distance(&features, config.seed)?,
+    let unit = Unit::of(features.iter().flatten());
+    let mut features = unit.measured_chains(&features);
+    let (bandwidth, measured) = match config.bandwidth {
+        Some(bandwidth) => (bandwidth, unit.measure(bandwidth)),
+        None => {
+            let median = median_distance(&features, config.seed)?;
+            (unit.size("the bandwidth", median)?, median)
+        }
     };
     // The kernel is exp(-d²) of features in this unit.
-    let unit = bandwidth * std::f64::consts::SQRT_2;
-    features.iter_mut().flatten().for_each(|x| *x /= unit);
+    let length = measured * std::f64::consts::SQRT_2;
+    features.iter_mut().flatten().for_each(|x| *x /= length);
+    if !features.iter().flatten().all(|x| x.is_finite()) {
+        let expected = "not so far below the size of the features";
+        return Err(Error::Setting { setting: "bandwidth", value: bandwidth, expected });
+    }
 
     let partition = Partition { first: m, second: n };
     let sums = kernel_sums(&features, partition, config.permutations, config.seed, progress);
@@ -167,19 +190,6 @@ pub fn mmd(
             sd: if null.len() > 1 { variance(&null).sqrt() } else { 0.0 },
             squared: null,
         }),
+        fixed,
     })
-}
-
-/// The features of both sets, one after the other: `[dimension][sample]`.
-fn columns(first: &[f64], second: &[f64], dimension: usize) -> Vec<Vec<f64>> {
-    let column =
-        |j| first.iter().skip(j).step_by(dimension).chain(second.iter().skip(j).step_by(dimension));
-    (0..dimension).map(|j| column(j).copied().collect()).collect()
-}
-
-/// Divides a feature by its standard deviation.
-fn standardise(index: usize, feature: &mut [f64]) -> Result<()> {
-    let (centre, sd) = mean_and_sd(&format!("feature {index} of both sets"), feature)?;
-    feature.iter_mut().for_each(|x| *x = (*x - centre) / sd);
-    Ok(())
 }

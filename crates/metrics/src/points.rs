@@ -1,7 +1,8 @@
 //! Checks shared by everything that takes points `[point, dimension]`.
 
 use crate::error::{Error, Result};
-use crate::moments::{mean, variance};
+use crate::moments::{plain_mean, plain_variance};
+use crate::unit::Unit;
 
 /// Number of points in `values`, `[point, dimension]` contiguous.
 ///
@@ -35,23 +36,33 @@ pub(crate) fn count_points(
     Ok(found)
 }
 
-/// Mean and standard deviation of a feature that is to be divided by the latter.
-///
-/// # Errors
-/// When the values are the same to rounding, or so large that their variance overflows.
-pub(crate) fn mean_and_sd(what: &str, values: &[f64]) -> Result<(f64, f64)> {
-    let (centre, variance) = (mean(values), variance(values));
-    if values.iter().all(|x| *x == values[0]) || variance == 0.0 {
-        return Err(Error::Constant { what: what.into(), value: values[0] });
+/// What a feature is measured by: its mean, and its standard deviation as the unit.
+pub(crate) struct Standard {
+    unit: Unit,
+    /// In the unit.
+    mean: f64,
+    sd: f64,
+}
+
+impl Standard {
+    /// Of the values of a feature.
+    ///
+    /// # Errors
+    /// When the values are the same to rounding.
+    pub fn of(what: &str, values: &[f64]) -> Result<Self> {
+        let unit = Unit::of(values);
+        let measured = unit.measured(values);
+        let (mean, variance) = (plain_mean(&measured), plain_variance(&measured));
+        if values.iter().all(|x| *x == values[0]) || variance == 0.0 {
+            return Err(Error::Constant { what: what.into(), value: values[0] });
+        }
+        Ok(Self { unit, mean, sd: variance.sqrt() })
     }
-    if !variance.is_finite() {
-        let largest =
-            (0..values.len()).max_by(|i, j| values[*i].abs().total_cmp(&values[*j].abs()));
-        let index = largest.unwrap_or(0);
-        let what = format!("the variance overflows: {what}");
-        return Err(Error::NotFinite { what, index, value: values[index] });
+
+    /// Standard deviations from the mean; not finite for a value that is too many of them away.
+    pub fn deviation(&self, value: f64) -> f64 {
+        (self.unit.measure(value) - self.mean) / self.sd
     }
-    Ok((centre, variance.sqrt()))
 }
 
 /// Refuses a value outside a range.

@@ -4,8 +4,10 @@ use linalg::Cholesky;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::fixed::{FixedColumn, fixed_columns, free_columns, pick};
 use crate::p_value::PValue;
-use crate::points::{count_points, mean_and_sd};
+use crate::points::{Standard, count_points};
+use crate::unit::Unit;
 
 /// The place of an observation among replications.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +98,10 @@ pub struct MahalanobisCheck {
     pub p_value: PValue,
     /// Number of replications.
     pub replications: usize,
+    /// Summaries that have the same value in the observation and all replications, which were left
+    /// out; their deviation is zero.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<FixedColumn>,
 }
 
 /// Checks several summaries together: `observed` `[dimension]` against `replicated`
@@ -111,7 +117,8 @@ pub struct MahalanobisCheck {
 ///
 /// # Errors
 /// When there are fewer than `dimension + 2` replications, lengths do not fit, a value is not
-/// finite, a summary is constant, or the covariance is singular.
+/// finite, all summaries have one value, one has a single value in the replications but another in
+/// the observation, the covariance is singular, or a distance is too large for a number.
 pub fn mahalanobis_check(observed: &[f64], replicated: &[f64]) -> Result<MahalanobisCheck> {
     let dimension = observed.len();
     if dimension == 0 {
@@ -119,57 +126,80 @@ pub fn mahalanobis_check(observed: &[f64], replicated: &[f64]) -> Result<Mahalan
     }
     finite("observed summary", observed)?;
     let replications = count_points("replicated summaries", replicated, dimension, dimension + 2)?;
-    let cloud = Cloud::of(replicated, dimension)?;
-    let pooled = Cloud::of(&[replicated, observed].concat(), dimension)?;
-    let limit = pooled.distances_squared(observed)?[0];
-    let beyond = pooled.distances_squared(replicated)?.iter().filter(|&&d| d >= limit).count();
+    let rows = replicated.chunks_exact(dimension).chain([observed]);
+    let fixed = fixed_columns(rows, dimension);
+    let free = free_columns(&fixed, dimension);
+    if free.is_empty() {
+        let what = "every summary, observed and replicated,".into();
+        return Err(Error::Constant { what, value: observed[0] });
+    }
+    let (point, points) = (pick(observed, dimension, &free), pick(replicated, dimension, &free));
+    let cloud = Cloud::of(&points, &free)?;
+    let pooled = Cloud::of(&[points.as_slice(), &point].concat(), &free)?;
+    let limit = pooled.distances(&point)?[0];
+    let beyond = pooled.distances(&points)?.iter().filter(|&&d| d >= limit).count();
+    let mut deviations = vec![0.0; dimension];
+    for (&column, deviation) in free.iter().zip(cloud.deviations(&point)) {
+        deviations[column] = deviation;
+    }
     Ok(MahalanobisCheck {
-        distance: cloud.distances_squared(observed)?[0].sqrt(),
-        deviations: cloud.deviations(observed),
+        distance: cloud.distances(&point)?[0],
+        deviations,
         p_value: PValue::of_counts(beyond, replications),
         replications,
+        fixed,
     })
 }
 
-/// Mean, standard deviations, and factor of the correlation matrix of points.
+/// Means with standard deviations, and factor of the correlation matrix of points.
 struct Cloud {
-    mean: Vec<f64>,
-    sd: Vec<f64>,
+    standards: Vec<Standard>,
     correlation: Cholesky,
 }
 
 impl Cloud {
-    fn of(points: &[f64], dimension: usize) -> Result<Self> {
+    /// `columns` are the numbers of the summaries.
+    fn of(points: &[f64], columns: &[usize]) -> Result<Self> {
+        let dimension = columns.len();
         let count = (points.len() / dimension) as f64;
-        let (mut mean, mut sd) = (Vec::new(), Vec::new());
-        for j in 0..dimension {
-            let column: Vec<f64> = points.iter().skip(j).step_by(dimension).copied().collect();
-            let (centre, scale) = mean_and_sd(&format!("replicated summary {j}"), &column)?;
-            mean.push(centre);
-            sd.push(scale);
-        }
+        let standards = columns
+            .iter()
+            .enumerate()
+            .map(|(j, column)| {
+                let values: Vec<f64> = points.iter().skip(j).step_by(dimension).copied().collect();
+                Standard::of(&format!("replicated summary {column}"), &values)
+            })
+            .collect::<Result<Vec<_>>>()?;
         let mut correlation = vec![0.0; dimension * dimension];
         for point in points.chunks_exact(dimension) {
-            let z = standardised(point, &mean, &sd);
+            let z = deviations(point, &standards);
             for (row, a) in correlation.chunks_exact_mut(dimension).zip(&z) {
                 for (entry, b) in row.iter_mut().zip(&z) {
                     *entry += a * b / (count - 1.0);
                 }
             }
         }
-        Ok(Self { mean, sd, correlation: factor(&correlation, dimension)? })
+        Ok(Self { standards, correlation: factor(&correlation, dimension)? })
     }
 
     fn deviations(&self, point: &[f64]) -> Vec<f64> {
-        standardised(point, &self.mean, &self.sd)
+        deviations(point, &self.standards)
     }
 
-    /// Of each of `points` `[point, dimension]`.
-    fn distances_squared(&self, points: &[f64]) -> Result<Vec<f64>> {
-        let dimension = self.mean.len();
+    /// Of each of `points` `[point, column]`.
+    fn distances(&self, points: &[f64]) -> Result<Vec<f64>> {
+        let dimension = self.standards.len();
         let deviations = points.chunks_exact(dimension).flat_map(|point| self.deviations(point));
         let white = self.correlation.whitened(deviations.collect())?;
-        Ok(white.chunks_exact(dimension).map(|z| z.iter().map(|z| z * z).sum()).collect())
+        finite("deviation of a summary", &white)?;
+        white
+            .chunks_exact(dimension)
+            .map(|z| {
+                let unit = Unit::of(z);
+                let squares: f64 = unit.measured(z).iter().map(|z| z * z).sum();
+                unit.size("a distance", squares.sqrt())
+            })
+            .collect()
     }
 }
 
@@ -187,8 +217,8 @@ fn factor(correlation: &[f64], dimension: usize) -> Result<Cholesky> {
     }
 }
 
-fn standardised(point: &[f64], mean: &[f64], sd: &[f64]) -> Vec<f64> {
-    point.iter().zip(mean.iter().zip(sd)).map(|(x, (mean, sd))| (x - mean) / sd).collect()
+fn deviations(point: &[f64], standards: &[Standard]) -> Vec<f64> {
+    point.iter().zip(standards).map(|(x, standard)| standard.deviation(*x)).collect()
 }
 
 /// Of finite values.

@@ -205,7 +205,9 @@ fn bad_input_is_named() {
     assert!(matches!(run(&good, 3), Err(Error::Shape { .. })));
     assert!(matches!(run(&good, 0), Err(Error::Shape { .. })));
     assert!(matches!(run(&good[..10], 2), Err(Error::TooFew { minimum: 10, found: 5, .. })));
-    assert!(matches!(run(&[1.0; 100], 2), Err(Error::Constant { .. })));
+    let ones = [1.0; 100];
+    let same = c2st(&ones, &ones, 2, &config, &|_| ());
+    assert!(matches!(same, Err(Error::Constant { .. })));
     let mut bad = good.clone();
     bad[7] = f64::NAN;
     let error = run(&bad, 2).unwrap_err();

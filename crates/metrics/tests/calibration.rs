@@ -72,8 +72,9 @@ fn agrees_with_independent_code() {
     }
 
     let config = CoverageConfig { levels: case.levels.clone(), ..CoverageConfig::default() };
-    for (found, expected) in central_coverage(&set, &config).unwrap().iter().zip(&case.central) {
-        assert_all_close(&found.coverage, expected);
+    let central = central_coverage(&set, &config).unwrap().parameters;
+    for (found, expected) in central.iter().zip(&case.central) {
+        assert_all_close(&found.coverage.coverage, expected);
     }
     let log_density = |values: &[f64]| -> Vec<f64> {
         values.chunks_exact(3).map(|p| -p.iter().map(|x| x.abs()).sum::<f64>()).collect()
@@ -365,5 +366,5 @@ fn bad_input_is_named() {
     assert!(matches!(error, Error::Constant { .. }), "{error}");
     let huge: Vec<f64> = draws.iter().map(|x| 1e200 * (x - 2e9)).collect();
     let set = CalibrationSet::new(&truths, &huge, &names).unwrap();
-    assert!(matches!(set.efficiency(&|_| ()), Err(Error::NotFinite { .. })));
+    assert!(set.efficiency(&|_| ()).unwrap().iter().all(|e| e.is_finite()));
 }

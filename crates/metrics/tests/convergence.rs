@@ -1,8 +1,8 @@
 //! Convergence diagnostics against ArviZ on frozen arrays, against closed forms, and on bad input.
 
 use metrics::{
-    Error, Samples, correlation, ess_bulk, ess_mean, ess_quantile, ess_tail, figure_of_merit,
-    mcse_mean, normal_quantile, r_hat, summarise, summarise_parameter,
+    Doubt, Error, ParameterSummary, Samples, correlation, ess_bulk, ess_mean, ess_quantile,
+    ess_tail, figure_of_merit, mcse_mean, normal_quantile, r_hat, summarise, summarise_parameter,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -227,4 +227,24 @@ fn bad_input_is_named() {
     assert!(matches!(r_hat(&[vec![1.0, f64::INFINITY, 0.0, 1.0]]), Err(Error::NotFinite { .. })));
     let chain = [vec![1.0, 2.0, 3.0, 4.0]];
     assert!(matches!(ess_quantile(&chain, 1.5), Err(Error::Setting { .. })));
+}
+
+#[test]
+fn an_infinite_r_hat_is_a_value_like_others() {
+    let stuck = [vec![0.0; 100], vec![1.0; 100]];
+    let row = summarise_parameter("x", &stuck).unwrap();
+    assert_eq!(row.r_hat, f64::INFINITY);
+    let json = serde_json::to_string(&row).unwrap();
+    assert!(json.contains("\"r_hat\":\"inf\""), "{json}");
+    assert_eq!(serde_json::from_str::<ParameterSummary>(&json).unwrap(), row);
+    let words: Vec<String> = row.doubts().iter().map(ToString::to_string).collect();
+    assert!(words[0].contains("R-hat inf is not below 1.01"), "{words:?}");
+}
+
+#[test]
+fn doubts_know_one_limit_and_distrust_nan() {
+    assert_eq!(Doubt::of(1.0099, 400.0, 400.0), []);
+    assert_eq!(Doubt::of(1.01, 400.0, 400.0), [Doubt::RHat(1.01)]);
+    assert_eq!(Doubt::of(1.0, 399.0, 398.0), [Doubt::Bulk(399.0), Doubt::Tails(398.0)]);
+    assert_eq!(Doubt::of(f64::NAN, f64::NAN, f64::NAN).len(), 3);
 }

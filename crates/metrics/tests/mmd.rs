@@ -232,10 +232,4 @@ fn bad_input_is_named() {
     let raw = MmdConfig { standardise: false, ..MmdConfig::default() };
     let error = mmd(&ones, &ones, 2, &raw, &|_| ()).unwrap_err();
     assert!(matches!(error, Error::Constant { .. }), "{error}");
-    // Squares that overflow.
-    let huge: Vec<f64> = good.iter().map(|x| 1e200 * x).collect();
-    let error = run(&huge, 2, &default).to_string();
-    assert!(error.starts_with("the variance overflows: feature 0 of both sets is"), "{error}");
-    let error = run(&huge, 2, &raw).to_string();
-    assert!(error.contains("distance"), "{error}");
 }

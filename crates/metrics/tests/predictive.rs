@@ -138,8 +138,4 @@ fn bad_input_is_named() {
     let degenerate: Vec<f64> = good.iter().flat_map(|x| [*x, 1.0 - 3.0 * x]).collect();
     let error = mahalanobis_check(&[0.0; 2], &degenerate).unwrap_err();
     assert!(matches!(error, Error::Singular { index: 1, .. }), "{error}");
-    let huge: Vec<f64> = good.iter().map(|x| 1e200 * x).collect();
-    assert!(matches!(mahalanobis_check(&[0.0], &huge), Err(Error::NotFinite { .. })));
-    let huge = negative_log_probability(&huge, NonFinite::Reject);
-    assert!(matches!(huge, Err(Error::NotFinite { .. })), "{huge:?}");
 }

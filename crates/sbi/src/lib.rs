@@ -6,6 +6,7 @@ mod estimator;
 mod fit;
 pub mod fmpe;
 pub mod marginal_score;
+mod mixing;
 mod network;
 pub mod nle;
 pub mod npe;

@@ -71,11 +71,18 @@ pub enum Sampling {
         gradients: u64,
         /// Trajectories after warmup that were given up because the energy was not conserved.
         divergences: usize,
-        /// Independent draws that all transitions after warmup are worth.
+        /// Independent draws that all transitions after warmup are worth for the centre of the
+        /// worst parameter: the least effective sample size of the bulk.
+        #[serde(with = "metrics::any_float")]
         effective: f64,
-        /// Largest split R-hat of the parameters. Chains do not travel between separated modes:
+        /// The same for the tails.
+        #[serde(with = "metrics::any_float")]
+        effective_tails: f64,
+        /// Largest rank-normalised split R-hat of the parameters; NaN of fewer than four draws per
+        /// chain. Chains do not travel between separated modes:
         /// there it is large although the draws may be right, the share of each mode being that of
         /// the population that the chains started from.
+        #[serde(with = "metrics::any_float")]
         r_hat: f64,
     },
 }

@@ -107,7 +107,12 @@ impl Collected {
         let levels: Vec<f64> = (1..levels).map(|i| i as f64 / levels as f64).collect();
         let config = CoverageConfig { levels, ..CoverageConfig::default() };
         let regions = expected_coverage(&self.truth_heights, &self.heights, &config).unwrap();
-        let central = central_coverage(&set, &config).unwrap();
+        let central: Vec<Coverage> = central_coverage(&set, &config)
+            .unwrap()
+            .parameters
+            .into_iter()
+            .map(|parameter| parameter.coverage)
+            .collect();
         println!(
             "{what} on {}: {count} observations, ranks p = {:.3}, regions: excess {:.3} +- {:.3}, \
              p = {:.3}; intervals: excess {:?}",

@@ -44,6 +44,7 @@ pub struct Further {
     /// Effective draws of its slowest parameter.
     pub effective: f64,
     /// Largest R-hat of its parameters.
+    #[serde(with = "metrics::any_float")]
     pub r_hat: f64,
     /// The posterior from power spectra.
     pub power_spectrum: Judged,

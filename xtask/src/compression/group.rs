@@ -210,6 +210,7 @@ pub mod tests {
                     sampling_error: 0.01,
                     accuracies: vec![accuracy],
                     null: None,
+                    fixed: Vec::new(),
                 },
                 draws: 100,
                 divergence: 0.3,

@@ -126,7 +126,7 @@ fn moments(draws: &[f64], prior: &Prior) -> Result<([f64; DIM], [[f64; DIM]; DIM
     let means = std::array::from_fn(|i| {
         mean(&normal.iter().skip(i).step_by(DIM).copied().collect::<Vec<f64>>())
     });
-    let covariances = covariance(&Samples::new(&normal, 1, &PARAMETERS)?);
+    let covariances = covariance(&Samples::new(&normal, 1, &PARAMETERS)?)?;
     let covariances = std::array::from_fn(|i| std::array::from_fn(|j| covariances[i][j]));
     Ok((means, covariances))
 }

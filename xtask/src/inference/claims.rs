@@ -16,7 +16,7 @@ const GOAL: f64 = 0.55;
 /// Fewest runs that error bars rest on.
 const RUNS: usize = 5;
 /// What the reference needs: effective draws of each parameter, and R-hat.
-const REFERENCE: (f64, f64) = (2000.0, 1.01);
+const REFERENCE: (f64, f64) = (2000.0, metrics::R_HAT_LIMIT);
 
 /// The difference of two means with its standard error; none of single runs.
 pub fn difference(a: &Runs, b: &Runs) -> (f64, Option<f64>) {

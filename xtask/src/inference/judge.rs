@@ -179,7 +179,7 @@ impl<'a> Judge<'a> {
     fn normal_draws(&self, count: usize, seed: u64, stream: u64) -> Result<Vec<f64>> {
         let names = lognormal_sim::PARAMETERS;
         let samples = metrics::Samples::new(&self.draws.data, self.draws.shape[0], &names)?;
-        let covariance = metrics::covariance(&samples);
+        let covariance = metrics::covariance(&samples)?;
         let covariance = std::array::from_fn(|i| std::array::from_fn(|j| covariance[i][j]));
         let factor = cholesky(&covariance).context("the draws are degenerate")?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

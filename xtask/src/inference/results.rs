@@ -56,6 +56,7 @@ pub struct Reference {
     /// Least number of effective draws of a parameter.
     pub effective: f64,
     /// Largest R-hat of a parameter.
+    #[serde(with = "metrics::any_float")]
     pub r_hat: f64,
 }
 

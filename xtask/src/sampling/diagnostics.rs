@@ -15,11 +15,6 @@ pub const SAMPLES: &str = "samples.npz";
 /// Name of the file of the diagnostics.
 pub const DIAGNOSTICS: &str = "diagnostics.json";
 
-/// Rank-normalised split R-hat below which chains agree (Vehtari et al. 2021, arXiv:1903.08008).
-const R_HAT: f64 = 1.01;
-/// Effective draws that posterior summaries need at least (same source).
-const ESS: f64 = 400.0;
-
 /// Energy error of a step of the unadjusted sampler above which its bias shows.
 const ENERGY_ERROR: f64 = 0.25;
 
@@ -32,7 +27,9 @@ pub struct Diagnostics {
     pub parameters: Vec<ParameterSummary>,
     /// Gradient evaluations: each costs one simulation and its adjoint.
     pub gradients: GradientCount,
-    /// Sampling gradients per effective draw of the slowest parameter.
+    /// Sampling gradients per effective draw of the slowest parameter; NaN if the draws cannot be
+    /// summarised.
+    #[serde(with = "metrics::any_float")]
     pub gradients_per_effective_draw: f64,
     /// Wall time in seconds, interruptions left out.
     pub seconds: f64,
@@ -65,7 +62,8 @@ pub struct ChainDiagnostics {
     pub health: hmc::Health,
     /// Step size after warm-up.
     pub step_size: f64,
-    /// Mean depth of the trees of the draws; 0 of samplers without trees.
+    /// Mean depth of the trees of the draws; 0 of samplers without trees, NaN without draws.
+    #[serde(with = "metrics::any_float")]
     pub mean_depth: f64,
     /// Root mean square energy error of a step, the measure of bias of the unadjusted sampler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,7 +96,7 @@ impl Sampled {
                 ChainDiagnostics { health, step_size, mean_depth, energy_error }
             })
             .collect();
-        let slowest = parameters.iter().map(|p| p.ess_bulk).fold(f64::INFINITY, f64::min);
+        let slowest = parameters.iter().map(|p| p.ess_bulk).reduce(f64::min).unwrap_or(f64::NAN);
         let Gradients { initialisation, warmup, sampling } = self.gradients;
         let divergences = chains.iter().map(|chain| chain.health.divergences).sum();
         let mut warnings = warnings(&parameters, &chains, divergences);
@@ -159,10 +157,12 @@ fn warnings(
     for (index, chain) in chains.iter().enumerate() {
         if chain.health.verdict != hmc::Verdict::Healthy {
             warnings.push(format!(
-                "chain {} is {:?}: {:.0} effective draws, step size {:.2e}",
+                "chain {} is {:?}: {:.0} draws by the correlation of successive ones, {} \
+                 divergences, step size {:.2e}",
                 index + 1,
                 chain.health.verdict,
-                chain.health.effective_draws,
+                chain.health.lag_one_draws,
+                chain.health.divergences,
                 chain.step_size
             ));
         }
@@ -175,19 +175,63 @@ fn warnings(
         ));
     }
     for parameter in parameters {
-        let ParameterSummary { name, r_hat, ess_bulk, ess_tail, .. } = parameter;
-        if r_hat.is_nan() || *r_hat >= R_HAT {
-            warnings.push(format!("{name}: R-hat {r_hat:.3} is not below {R_HAT}"));
-        }
-        if ess_bulk.is_nan() || ess_tail.is_nan() || ess_bulk.min(*ess_tail) < ESS {
-            warnings.push(format!(
-                "{name}: {ess_bulk:.0} effective draws in the bulk and {ess_tail:.0} in the \
-                 tails; {ESS} are advisable"
-            ));
-        }
+        let doubts = parameter.doubts();
+        warnings.extend(doubts.iter().map(|doubt| format!("{}: {doubt}", parameter.name)));
     }
     if divergences > 0 {
         warnings.push(format!("{divergences} transitions diverged"));
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(verdict: hmc::Verdict) -> ChainDiagnostics {
+        let health = hmc::Health {
+            verdict,
+            mean_accept: 0.8,
+            divergences: 0,
+            non_finite: 0,
+            lag_one_draws: 5.0,
+            worst_value: 0,
+            step_ratio: 1.0,
+            spread_ratio: 1.0,
+            separation: 0.0,
+            most_separated_value: 0,
+        };
+        ChainDiagnostics { health, step_size: 0.1, mean_depth: f64::NAN, energy_error: None }
+    }
+
+    #[test]
+    fn stuck_chains_are_written_read_back_and_warned_of() -> Result<()> {
+        let parameters = vec![metrics::summarise_parameter("a", &[vec![0.0; 8], vec![1.0; 8]])?];
+        let chains = vec![chain(hmc::Verdict::Frozen)];
+        let diagnostics = Diagnostics {
+            warnings: warnings(&parameters, &chains, 0),
+            parameters,
+            gradients: GradientCount {
+                start: 0,
+                initialisation: 0,
+                warmup: 0,
+                sampling: 0,
+                total: 0,
+            },
+            gradients_per_effective_draw: f64::NAN,
+            seconds: 0.0,
+            divergences: 0,
+            chains,
+        };
+        let text = serde_json::to_string(&diagnostics)?;
+        let read: Diagnostics = serde_json::from_str(&text)?;
+        assert_eq!(read.parameters[0].r_hat, f64::INFINITY, "{text}");
+        assert!(read.gradients_per_effective_draw.is_nan() && read.chains[0].mean_depth.is_nan());
+        assert!(read.warnings.iter().any(|w| w.contains("R-hat inf is not below 1.01")), "{text}");
+        // files of former versions
+        let former = text.replace("\"inf\"", "null").replace("lag_one_draws", "effective_draws");
+        let read: Diagnostics = serde_json::from_str(&former)?;
+        assert!(read.parameters[0].r_hat.is_nan() && read.chains[0].health.lag_one_draws == 5.0);
+        Ok(())
+    }
 }

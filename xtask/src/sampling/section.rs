@@ -48,8 +48,10 @@ impl Sampled {
     #[must_use]
     pub fn verdict(&self, gradient: &str) -> Verdict {
         let Diagnostics { warnings, gradients, seconds, parameters, .. } = &self.diagnostics;
-        let worst = parameters.iter().map(|p| p.r_hat).fold(0.0, f64::max);
-        let fewest = parameters.iter().map(|p| p.ess_bulk).fold(f64::INFINITY, f64::min);
+        // draws that cannot be summarised have neither
+        let worst = parameters.iter().map(|p| p.r_hat).reduce(f64::max).unwrap_or(f64::NAN);
+        let least = |p: &metrics::ParameterSummary| p.ess_bulk.min(p.ess_tail);
+        let fewest = parameters.iter().map(least).reduce(f64::min).unwrap_or(f64::NAN);
         let grade = if warnings.is_empty() {
             Grade::Good
         } else if worst < 1.05 && fewest >= 100.0 {

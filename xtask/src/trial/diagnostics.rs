@@ -1,6 +1,7 @@
 //! What there is to know about an inference besides its draws; written as `diagnostics.json`.
 
 use flows::training::{TrainingEnd, TrainingReport};
+use metrics::{Doubt, R_HAT_LIMIT};
 use sbi::Sampling;
 use sbi::rounds::RoundReport;
 use serde::Serialize;
@@ -71,10 +72,6 @@ pub struct Part {
 /// Fractions of draws outside the prior up to which leakage is harmless, and up to which the rest
 /// may still be of use.
 const LEAKAGE: (f64, f64) = (0.01, 0.3);
-/// Split R-hat below which chains agree; loose, for chains are many and short.
-const R_HAT: f64 = 1.05;
-/// Independent draws that summaries need (Vehtari et al. 2021, arXiv:1903.08008).
-const EFFECTIVE: f64 = 400.0;
 /// Excess of the accuracy of the classifier over its null, likewise.
 const EXCESS: (f64, f64) = (0.05, 0.2);
 /// Offset of a mean in standard deviations of the reference, likewise.
@@ -175,9 +172,18 @@ fn sampling_verdict(sampling: &Sampling, exact: bool) -> Verdict {
                 100.0 * leakage
             ),
         },
-        Sampling::Chains { chains, stuck, gradients, divergences, effective, r_hat, .. } => {
-            let agree = *r_hat <= R_HAT;
-            let fit = agree && *effective >= EFFECTIVE;
+        Sampling::Chains {
+            chains,
+            stuck,
+            gradients,
+            divergences,
+            effective,
+            effective_tails,
+            r_hat,
+            ..
+        } => {
+            let agree = *r_hat < R_HAT_LIMIT;
+            let fit = Doubt::of(*r_hat, *effective, *effective_tails).is_empty();
             let stuck = match stuck.len() {
                 0 => String::new(),
                 count => format!(", {count} of them stuck and left out"),
@@ -191,8 +197,8 @@ fn sampling_verdict(sampling: &Sampling, exact: bool) -> Verdict {
             Verdict {
                 grade: if fit { Grade::Good } else { Grade::Doubtful },
                 text: format!(
-                    "{chains} chains{stuck}: {effective:.0} effective draws, {divergences} \
-                     divergences, {gradients} gradients; R-hat at most {r_hat:.3}{finding}"
+                    "{chains} chains{stuck}: {effective:.0} effective draws ({effective_tails:.0} \
+                     in the tails), {divergences} divergences, {gradients} gradients; R-hat at most {r_hat:.3}{finding}"
                 ),
             }
         }
@@ -250,6 +256,7 @@ mod tests {
             sampling_error: 0.01,
             accuracies: vec![accuracy],
             null: Some(null),
+            fixed: Vec::new(),
         };
         Comparison { draws: 100, c2st, reference: Vec::new() }
     }

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::distributions::jeffreys_interval;
 use crate::error::{Error, Result};
+use crate::fixed::FixedColumn;
 use crate::moments::{mean, variance};
 use crate::points::setting;
 use crate::streams::stream;
 
 use super::ecdf_band::EcdfBand;
 use super::rank::{Rank, check_levels, counts_below, rank, thresholds};
-use super::sbc::parameter_ranks;
+use super::sbc::{free, parameter_ranks};
 use super::set::CalibrationSet;
 
 /// At which credibilities to look.
@@ -130,25 +131,50 @@ pub fn expected_coverage(
     coverage(&ranks, per_observation, config)
 }
 
-/// Coverage of central credible intervals, one entry per parameter: an interval of credibility c
-/// leaves out (1 - c) / 2 on both sides.
+/// Coverage of the central credible intervals of one parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterCoverage {
+    /// Name of the parameter.
+    pub name: String,
+    /// How often its intervals hold the truth.
+    pub coverage: Coverage,
+}
+
+/// Coverage of central credible intervals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CentralCoverage {
+    /// One entry per parameter that is not fixed.
+    pub parameters: Vec<ParameterCoverage>,
+    /// Parameters that have one value in all truths and draws, which were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<FixedColumn>,
+}
+
+/// Coverage of the central credible intervals of each parameter: an interval of credibility c leaves
+/// out (1 - c) / 2 on both sides. Equal values and fixed parameters are treated as in
+/// [`sbc`](fn@crate::sbc).
 ///
 /// *Domain of validity* and *when not to use*: as [`sbc`](fn@crate::sbc), whose ranks these are,
 /// folded about the median; a shift and a misplaced width may cancel in them.
 ///
 /// # Errors
-/// When a setting is out of range, or levels are closer than draws resolve.
-pub fn central_coverage(set: &CalibrationSet, config: &CoverageConfig) -> Result<Vec<Coverage>> {
+/// When a setting is out of range, levels are closer than draws resolve, or all parameters are fixed.
+pub fn central_coverage(set: &CalibrationSet, config: &CoverageConfig) -> Result<CentralCoverage> {
     config.validate()?;
     let draws = set.draws();
-    parameter_ranks(set, config.seed)
+    let fixed = set.fixed();
+    let free = free(set, &fixed)?;
+    let parameters = parameter_ranks(set, &free, config.seed)
         .iter()
-        .map(|ranks| {
+        .zip(&free)
+        .map(|(ranks, &j)| {
             let folded: Vec<Rank> =
                 ranks.iter().map(|r| Rank { rank: fold(r.rank, draws), ..*r }).collect();
-            coverage(&folded, draws, config)
+            let coverage = coverage(&folded, draws, config)?;
+            Ok(ParameterCoverage { name: set.names()[j].clone(), coverage })
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(CentralCoverage { parameters, fixed })
 }
 
 /// Position of a rank in the order from the central rank outwards: a permutation of 0..=draws.

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::fixed::{FixedColumn, free_columns};
 use crate::points::setting;
 use crate::progress::Progress;
 use crate::streams::stream;
@@ -75,8 +76,11 @@ pub struct Sbc {
     pub draws: usize,
     /// The band for the distribution function of the ranks of one parameter.
     pub band: EcdfBand,
-    /// One entry per parameter.
+    /// One entry per parameter that is not fixed.
     pub parameters: Vec<ParameterRanks>,
+    /// Parameters that have one value in all truths and draws, which were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<FixedColumn>,
     /// Probability that any parameter departs as far as the worst one: the smallest p-value
     /// times the number of parameters (Bonferroni), at most one.
     pub p_value: f64,
@@ -87,6 +91,10 @@ pub struct Sbc {
 /// The ranks of a posterior that is too narrow gather at both ends (U-shaped histogram), of one too
 /// wide in the middle, of one shifted at one end. The test of the distribution function is exact
 /// for any numbers of observations and draws; that of the histogram is asymptotic.
+///
+/// A truth that is equal to some draws, as that of a discrete parameter is, takes its place among
+/// them at random, which keeps the ranks of the exact posterior uniform and the test exact. A
+/// parameter with one value in all truths and draws ([`CalibrationSet::fixed`]) is left out.
 ///
 /// *When not to use*: uniform ranks are necessary, not sufficient; a posterior that ignores the
 /// data and returns the prior has them too. Correlations between parameters are not seen:
@@ -100,10 +108,12 @@ pub struct Sbc {
 /// # References
 /// S. Talts et al., "Validating Bayesian inference algorithms with simulation-based calibration",
 /// arXiv:1804.06788, theorem 1. T. Säilynoja, P.-C. Bürkner, A. Vehtari (2022), arXiv:2103.10522.
+/// Ties: M. Modrák et al., "Simulation-based calibration checking for Bayesian computation: the choice
+/// of test quantities shapes sensitivity", Bayesian Analysis (2023), arXiv:2211.02383, section 2.
 ///
 /// # Errors
-/// When a setting is out of range, draws or observations are too few for the bins, or all draws of
-/// an observation have the same value of a parameter.
+/// When a setting is out of range, draws or observations are too few for the bins, or all parameters
+/// are fixed.
 pub fn sbc(
     set: &CalibrationSet,
     config: &SbcConfig,
@@ -115,17 +125,19 @@ pub fn sbc(
     let thresholds: Vec<usize> = (1..cells).map(|k| k * (draws + 1) / cells).collect();
     let levels: Vec<f64> = thresholds.iter().map(|t| *t as f64 / (draws + 1) as f64).collect();
     let band = EcdfBand::new(set.observations(), &levels, config.confidence)?;
+    let fixed = set.fixed();
+    let free = free(set, &fixed)?;
     let efficiency = set.efficiency(progress)?;
-    let parameters: Vec<ParameterRanks> = parameter_ranks(set, config.seed)
+    let parameters: Vec<ParameterRanks> = parameter_ranks(set, &free, config.seed)
         .into_iter()
-        .zip(set.names().iter().zip(efficiency))
-        .map(|(found, (name, efficiency))| {
+        .zip(&free)
+        .map(|(found, &j)| {
             let ranks: Vec<usize> = found.iter().map(|r| r.rank).collect();
             let counts = counts_below(&ranks, &thresholds);
             Ok(ParameterRanks {
-                name: name.clone(),
+                name: set.names()[j].clone(),
                 ties: found.iter().filter(|r| r.tied).count(),
-                efficiency,
+                efficiency: efficiency[j],
                 histogram: RankHistogram::new(&ranks, draws, config.bins)?,
                 ecdf: counts.iter().map(|c| *c as f64 / ranks.len() as f64).collect(),
                 p_value: band.p_value(&counts)?,
@@ -135,18 +147,35 @@ pub fn sbc(
         .collect::<Result<_>>()?;
     let smallest = parameters.iter().map(|p| p.p_value).fold(1.0, f64::min);
     let p_value = (smallest * parameters.len() as f64).min(1.0);
-    Ok(Sbc { draws, band, parameters, p_value })
+    Ok(Sbc { draws, band, parameters, fixed, p_value })
 }
 
-/// The rank of every truth in its parameter: `[parameter][observation]`.
-pub(super) fn parameter_ranks(set: &CalibrationSet, seed: u64) -> Vec<Vec<Rank>> {
+/// The parameters that are not fixed.
+///
+/// # Errors
+/// When all are.
+pub(super) fn free(set: &CalibrationSet, fixed: &[FixedColumn]) -> Result<Vec<usize>> {
+    let free = free_columns(fixed, set.names().len());
+    if free.is_empty() {
+        let what = format!("everything in truths and draws of {}", set.names().join(", "));
+        return Err(Error::Constant { what, value: fixed[0].value });
+    }
+    Ok(free)
+}
+
+/// The rank of every truth in some parameters: `[parameter][observation]`.
+pub(super) fn parameter_ranks(
+    set: &CalibrationSet,
+    parameters: &[usize],
+    seed: u64,
+) -> Vec<Vec<Rank>> {
     let rows: Vec<Vec<Rank>> = (0..set.observations())
         .into_par_iter()
         .map(|i| {
             let mut rng = stream(seed, i);
-            let truths = set.truth(i).iter().enumerate();
-            truths.map(|(j, t)| rank(*t, set.points(i).map(|p| p[j]), &mut rng)).collect()
+            let rank = |&j: &usize| rank(set.truth(i)[j], set.points(i).map(|p| p[j]), &mut rng);
+            parameters.iter().map(rank).collect()
         })
         .collect();
-    (0..set.names().len()).map(|j| rows.iter().map(|row| row[j]).collect()).collect()
+    (0..parameters.len()).map(|k| rows.iter().map(|row| row[k]).collect()).collect()
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::convergence::ess_mean;
 use crate::error::{Error, Result};
-use crate::points::mean_and_sd;
+use crate::fixed::{FixedColumn, fixed_columns};
 use crate::progress::Progress;
 
 /// Fewer draws have no autocorrelation time.
@@ -115,8 +115,18 @@ impl<'a> CalibrationSet<'a> {
         draws.chunks_exact(self.names.len()).step_by(self.every)
     }
 
+    /// The parameters that have one value in all truths and draws. Nothing can be ranked by them.
+    #[must_use]
+    pub fn fixed(&self) -> Vec<FixedColumn> {
+        let points = (0..self.observations())
+            .flat_map(|i| self.points(i).chain(std::iter::once(self.truth(i))));
+        fixed_columns(points, self.names.len())
+    }
+
     /// How many independent draws each draw is worth, per parameter: the effective sample size
-    /// for the mean over the number of draws, averaged over observations.
+    /// for the mean over the number of draws, averaged over observations. An observation whose draws
+    /// all have the same value of the parameter, as a discrete one may, does not count: there the
+    /// rank of the truth is the same however the draws are correlated. One where none counts.
     ///
     /// Near 1 for independent draws. Well below, the ranks of an exact posterior are not uniform:
     /// truths fall outside correlated draws too often, as if the posterior were too narrow.
@@ -124,11 +134,10 @@ impl<'a> CalibrationSet<'a> {
     /// `progress` is called, from any thread, after each observation.
     ///
     /// # Errors
-    /// When all draws of an observation have the same value of a parameter, or so large ones that
-    /// their variance overflows.
+    /// None that a valid set can cause.
     pub fn efficiency(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<Vec<f64>> {
         let (done, total) = (AtomicUsize::new(0), self.observations());
-        let per_observation: Vec<Vec<f64>> = (0..total)
+        let per_observation: Vec<Vec<Option<f64>>> = (0..total)
             .into_par_iter()
             .map(|i| {
                 let row = (0..self.names.len()).map(|j| self.efficiency_of(i, j)).collect();
@@ -136,16 +145,21 @@ impl<'a> CalibrationSet<'a> {
                 row
             })
             .collect::<Result<_>>()?;
-        let sum = |j: usize| per_observation.iter().map(|row| row[j]).sum::<f64>();
-        Ok((0..self.names.len()).map(|j| sum(j) / total as f64).collect())
+        let average = |j: usize| {
+            let known: Vec<f64> = per_observation.iter().filter_map(|row| row[j]).collect();
+            if known.is_empty() { 1.0 } else { known.iter().sum::<f64>() / known.len() as f64 }
+        };
+        Ok((0..self.names.len()).map(average).collect())
     }
 
-    fn efficiency_of(&self, observation: usize, parameter: usize) -> Result<f64> {
+    /// `None` if all draws are equal.
+    fn efficiency_of(&self, observation: usize, parameter: usize) -> Result<Option<f64>> {
         let series: Vec<f64> = self.points(observation).map(|p| p[parameter]).collect();
-        let name = &self.names[parameter];
-        mean_and_sd(&format!("{name} in the draws of observation {observation}"), &series)?;
+        if series.iter().all(|x| *x == series[0]) {
+            return Ok(None);
+        }
         let draws = series.len() as f64;
-        Ok(ess_mean(&[series])? / draws)
+        Ok(Some(ess_mean(&[series])? / draws))
     }
 }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::fixed::FixedColumn;
 use crate::moments::variance;
 use crate::points::{count_points, setting};
 use crate::quantile::quantile_of_sorted;
@@ -12,6 +13,7 @@ use crate::streams::stream;
 
 use super::ecdf_band::EcdfBand;
 use super::rank::{Rank, check_levels, counts_below, rank, thresholds};
+use super::sbc::free;
 use super::set::CalibrationSet;
 
 /// Fraction of truths and draws that the box of references leaves out at each end of a parameter,
@@ -85,13 +87,16 @@ pub struct Tarp {
     pub p_value: f64,
     /// Observations where draws are exactly as far from the reference as the truth.
     pub ties: usize,
+    /// Parameters that have one value in all truths and draws, which were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<FixedColumn>,
 }
 
 /// Compares the distance of truth and reference with that of draws and reference.
 ///
 /// For the exact posterior, the fraction of draws nearer to a reference than the truth is uniform,
-/// wherever the reference is. Each parameter is measured in units of the width of the central 99 %
-/// of all truths and draws; references are uniform in that box. This treats truth and draws alike,
+/// wherever the reference is. Parameters with one value in all truths and draws are left out. Each other is measured in units of the width of the central 99 %
+/// of all truths and draws (of all of them, where that has no width); references are uniform in that box. This treats truth and draws alike,
 /// so that the test is exact at any number of observations. An overconfident posterior gives a
 /// curve above the diagonal at low credibility and below it at high credibility, a wide one the
 /// opposite, a biased one a curve on one side or an asymmetric one.
@@ -107,8 +112,8 @@ pub struct Tarp {
 /// posterior estimators for general inference", ICML 2023, arXiv:2302.03026, algorithm 2.
 ///
 /// # Errors
-/// When a setting is out of range, references do not fit or are not finite, all values of a
-/// parameter are the same, or levels are closer than draws resolve.
+/// When a setting is out of range, references do not fit or are not finite, all parameters are fixed,
+/// one is too wide for a number, or levels are closer than draws resolve.
 pub fn tarp(set: &CalibrationSet, references: Option<&[f64]>, config: &TarpConfig) -> Result<Tarp> {
     config.validate()?;
     let (observations, parameters) = (set.observations(), set.names().len());
@@ -126,18 +131,20 @@ pub fn tarp(set: &CalibrationSet, references: Option<&[f64]>, config: &TarpConfi
     let cells = (set.draws() + 1) as f64;
     let levels: Vec<f64> = thresholds.iter().map(|t| *t as f64 / cells).collect();
     let band = EcdfBand::new(observations, &levels, config.confidence)?;
-    let sides: Vec<Side> = (0..parameters).map(|j| Side::of(set, j)).collect::<Result<_>>()?;
+    let fixed = set.fixed();
+    let sides: Vec<Side> =
+        free(set, &fixed)?.iter().map(|&j| Side::of(set, j)).collect::<Result<_>>()?;
     let ranks: Vec<Rank> = (0..observations)
         .into_par_iter()
         .map(|i| {
             let mut rng = stream(config.seed, i);
             let reference: Vec<f64> = match references {
-                Some(given) => given[i * parameters..(i + 1) * parameters].to_vec(),
+                Some(given) => sides.iter().map(|s| given[i * parameters + s.parameter]).collect(),
                 None => sides.iter().map(|s| s.low + s.width * rng.random::<f64>()).collect(),
             };
             let distance = |point: &[f64]| -> f64 {
-                let differences = point.iter().zip(&reference).zip(&sides);
-                differences.map(|((x, r), side)| ((x - r) / side.width).powi(2)).sum()
+                let sides = reference.iter().zip(&sides);
+                sides.map(|(r, s)| ((point[s.parameter] - r) / s.width).powi(2)).sum()
             };
             rank(distance(set.truth(i)), set.points(i).map(distance), &mut rng)
         })
@@ -155,11 +162,13 @@ pub fn tarp(set: &CalibrationSet, references: Option<&[f64]>, config: &TarpConfi
         ties: ranks.iter().filter(|r| r.tied).count(),
         band,
         coverage,
+        fixed,
     })
 }
 
 /// Extent of the box of references in one parameter.
 struct Side {
+    parameter: usize,
     low: f64,
     width: f64,
 }
@@ -173,15 +182,17 @@ impl Side {
         let last = values.len() - 1 - left_out;
         let low = *values.select_nth_unstable_by(left_out, f64::total_cmp).1;
         let high = *values.select_nth_unstable_by(last, f64::total_cmp).1;
+        let (low, high) = if low < high {
+            (low, high)
+        } else {
+            values.iter().fold((low, high), |(low, high), &x| (low.min(x), high.max(x)))
+        };
         let width = high - low;
-        let what = format!("width of the central 99 % of {}", set.names()[parameter]);
-        if width == 0.0 {
-            return Err(Error::Constant { what, value: low });
-        }
         if !width.is_finite() {
+            let what = format!("width of the values of {}", set.names()[parameter]);
             return Err(Error::NotFinite { what, index: 0, value: width });
         }
-        Ok(Self { low, width })
+        Ok(Self { parameter, low, width })
     }
 }
 

@@ -225,8 +225,9 @@ fn collect(
         batches,
         gradients,
         divergences,
-        effective: convergence.effective,
-        r_hat: convergence.r_hat,
+        effective: convergence.mixing.bulk,
+        effective_tails: convergence.mixing.tails,
+        r_hat: convergence.mixing.r_hat,
     };
     Ok(Draws { theta, sampling })
 }

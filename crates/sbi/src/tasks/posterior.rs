@@ -12,6 +12,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::mixing::Mixing;
 use crate::posterior::{Draws, Sampling};
 use crate::prior::Prior;
 
@@ -34,10 +35,6 @@ const CANDIDATES: u64 = 512;
 const ASCENTS: usize = 16;
 /// A maximum that is lower than the highest by more than this is left out of the posterior.
 const NEGLIGIBLE: f64 = 10.0;
-/// Largest accepted ratio of the spread of all chains to the spread within, of any parameter.
-const MAX_R_HAT: f64 = 1.02;
-/// Largest accepted fraction of divergent transitions.
-const MAX_DIVERGENT: f64 = 0.01;
 
 /// A posterior in the normal coordinates of its prior.
 #[derive(Clone, Copy)]
@@ -130,9 +127,9 @@ impl LogDensity for Posterior<'_> {
 /// it.
 ///
 /// # Errors
-/// [`Error::Reference`] if no chain can start, or to the end a chain is frozen, slow, apart from the
-/// others, or diverges in more than one of a hundred transitions, or R-hat of split chains exceeds
-/// 1.02.
+/// [`Error::Reference`] if no chain can start, or to the end a chain is not [`Verdict::Healthy`], or
+/// R-hat is not below [`metrics::R_HAT_LIMIT`], or effective draws are fewer than
+/// [`metrics::ESS_LIMIT`], of any parameter.
 pub fn sample_draws(
     prior: &Prior,
     likelihood: &LogLikelihood<'_>,
@@ -180,6 +177,7 @@ pub fn sample_draws(
         chains.iter().map(|run| run.chain.state().gradients().total()).collect();
     gradients += of_chains.iter().sum::<u64>();
     let health = hmc::examine(&records);
+    let mixing = Mixing::of(&records.iter().collect::<Vec<_>>());
     let sampling = Sampling::Chains {
         chains: CHAINS,
         stuck: Vec::new(),
@@ -188,8 +186,9 @@ pub fn sample_draws(
         batches: of_chains.into_iter().max().unwrap_or(0),
         gradients,
         divergences: health.iter().map(|health| health.divergences).sum(),
-        effective: health.iter().map(|health| health.effective_draws).sum(),
-        r_hat: (0..dim).map(|value| split_r_hat(&records, value)).fold(1.0, f64::max),
+        effective: mixing.bulk,
+        effective_tails: mixing.tails,
+        r_hat: mixing.r_hat,
     };
 
     let kept = |row: usize| {
@@ -226,53 +225,22 @@ fn require_convergence(records: &[Record], prior: &Prior) -> Result<()> {
     for (chain, health) in hmc::examine(records).into_iter().enumerate() {
         if health.verdict != Verdict::Healthy {
             return refuse(format!(
-                "chain {chain} is {:?}: {:.0} effective draws of {}, its mean of {} is {:.1} \
-                 standard deviations from the others'",
+                "chain {chain} is {:?}: {:.0} of its draws of {} move, its mean of {} is {:.1} \
+                 standard deviations from the others', {} of its {} transitions diverge",
                 health.verdict,
-                health.effective_draws,
+                health.lag_one_draws,
                 name(health.worst_value),
                 name(health.most_separated_value),
                 health.separation,
-            ));
-        }
-        let transitions = records[chain].values.len();
-        if health.divergences as f64 > MAX_DIVERGENT * transitions as f64 {
-            return refuse(format!(
-                "{} of {transitions} transitions of chain {chain} diverge",
-                health.divergences
+                health.divergences,
+                records[chain].values.len(),
             ));
         }
     }
-    for value in 0..prior.dim() {
-        let r_hat = split_r_hat(records, value);
-        // NaN, from a parameter that does not move, is no convergence either.
-        if r_hat.is_nan() || r_hat > MAX_R_HAT {
-            return refuse(format!("R-hat of {} is {r_hat:.3}", name(value)));
-        }
+    match Mixing::of(&records.iter().collect::<Vec<_>>()).doubts().first() {
+        Some(doubt) => refuse(format!("the worst parameter: {doubt}")),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-/// Potential scale reduction of the halves of the chains (Gelman et al. 2013, *Bayesian Data
-/// Analysis*, section 11.4).
-fn split_r_hat(records: &[Record], value: usize) -> f64 {
-    let halves: Vec<Vec<f64>> = records
-        .iter()
-        .flat_map(|record| {
-            let draws: Vec<f64> = record.values.iter().map(|draw| draw[value]).collect();
-            let half = draws.len() / 2;
-            [draws[..half].to_vec(), draws[draws.len() - half..].to_vec()]
-        })
-        .collect();
-    let moments = |values: &[f64]| {
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        (mean, squares / (values.len() as f64 - 1.0))
-    };
-    let (means, variances): (Vec<f64>, Vec<f64>) = halves.iter().map(|half| moments(half)).unzip();
-    let within = moments(&variances).0;
-    let n = halves[0].len() as f64;
-    (((n - 1.0) / n * within + moments(&means).1) / within).sqrt()
 }
 
 /// Tries exact draws until enough of them are possible.
