@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 const SMALLEST_PIVOT: f64 = 1e-12;
 
 /// The lower triangular L with L L^T = C.
+#[derive(Clone, Debug)]
 pub(crate) struct Cholesky {
     rows: Vec<Vec<f64>>,
 }

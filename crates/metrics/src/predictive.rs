@@ -99,7 +99,7 @@ pub struct MahalanobisCheck {
 }
 
 /// Checks several summaries together: `observed` `[dimension]` against `replicated`
-/// `[draw, dimension]`, contiguous.
+/// `[draw, dimension]`, contiguous. For several observations prepare [`Replications`] once.
 ///
 /// Ranks are taken of distances to the mean and by the covariance of replications and observation
 /// together, which order the points as the distances of each to all others do. Replications and
@@ -113,65 +113,121 @@ pub struct MahalanobisCheck {
 /// When there are fewer than `dimension + 2` replications, lengths do not fit, a value is not
 /// finite, a summary is constant, or the covariance is singular.
 pub fn mahalanobis_check(observed: &[f64], replicated: &[f64]) -> Result<MahalanobisCheck> {
-    let dimension = observed.len();
-    if dimension == 0 {
-        return Err(Error::TooFew { what: "observed summaries".into(), minimum: 1, found: 0 });
-    }
-    finite("observed summary", observed)?;
-    let replications = count_points("replicated summaries", replicated, dimension, dimension + 2)?;
-    let cloud = Cloud::of(replicated, dimension)?;
-    let pooled = Cloud::of(&[replicated, observed].concat(), dimension)?;
-    let limit = pooled.distance_squared(observed);
-    let beyond = replicated
-        .chunks_exact(dimension)
-        .filter(|point| pooled.distance_squared(point) >= limit)
-        .count();
-    let deviations = cloud.deviations(observed);
-    Ok(MahalanobisCheck {
-        distance: cloud.distance_squared(observed).sqrt(),
-        deviations,
-        p_value: PValue::of_counts(beyond, replications),
-        replications,
-    })
+    Replications::new(replicated, observed.len())?.check(observed)
 }
 
-/// Mean, standard deviations, and factor of the correlation matrix of points.
-struct Cloud {
+/// Replications of several summaries, prepared to place observations among them.
+#[derive(Clone, Debug)]
+pub struct Replications {
     mean: Vec<f64>,
     sd: Vec<f64>,
     correlation: Cholesky,
+    /// The replications less their mean, in coordinates in which their covariance is the identity.
+    whitened: Vec<Vec<f64>>,
 }
 
-impl Cloud {
-    fn of(points: &[f64], dimension: usize) -> Result<Self> {
-        let count = (points.len() / dimension) as f64;
+impl Replications {
+    /// Prepares `replicated` summaries `[draw, dimension]`, contiguous.
+    ///
+    /// # Errors
+    /// As [`mahalanobis_check`].
+    pub fn new(replicated: &[f64], dimension: usize) -> Result<Self> {
+        if dimension == 0 {
+            return Err(Error::TooFew { what: "observed summaries".into(), minimum: 1, found: 0 });
+        }
+        count_points("replicated summaries", replicated, dimension, dimension + 2)?;
         let (mut mean, mut sd) = (Vec::new(), Vec::new());
         for j in 0..dimension {
-            let column: Vec<f64> = points.iter().skip(j).step_by(dimension).copied().collect();
+            let column: Vec<f64> = replicated.iter().skip(j).step_by(dimension).copied().collect();
             let (centre, scale) = mean_and_sd(&format!("replicated summary {j}"), &column)?;
             mean.push(centre);
             sd.push(scale);
         }
+        let count = (replicated.len() / dimension) as f64;
+        let points = replicated.chunks_exact(dimension);
+        let standardised: Vec<Vec<f64>> =
+            points.map(|point| standardised(point, &mean, &sd)).collect();
         let mut correlation = vec![vec![0.0; dimension]; dimension];
-        for point in points.chunks_exact(dimension) {
-            let z = standardised(point, &mean, &sd);
-            for (row, a) in correlation.iter_mut().zip(&z) {
-                for (entry, b) in row.iter_mut().zip(&z) {
+        for z in &standardised {
+            for (row, a) in correlation.iter_mut().zip(z) {
+                for (entry, b) in row.iter_mut().zip(z) {
                     *entry += a * b / (count - 1.0);
                 }
             }
         }
         let correlation = Cholesky::of("correlation matrix of replicated summaries", correlation)?;
-        Ok(Self { mean, sd, correlation })
+        let whitened = standardised.into_iter().map(|z| correlation.whitened(z)).collect();
+        Ok(Self { mean, sd, correlation, whitened })
     }
 
-    fn deviations(&self, point: &[f64]) -> Vec<f64> {
-        standardised(point, &self.mean, &self.sd)
+    /// Mahalanobis distance of an observation from the mean of the replications.
+    ///
+    /// # Errors
+    /// When the observation has another dimension or is not finite.
+    pub fn distance(&self, observed: &[f64]) -> Result<f64> {
+        let deviations = self.deviations(observed)?;
+        Ok(square(&self.correlation.whitened(deviations)).sqrt())
     }
 
-    fn distance_squared(&self, point: &[f64]) -> f64 {
-        self.correlation.whitened(self.deviations(point)).iter().map(|z| z * z).sum()
+    /// Distance of each replication from the mean and by the covariance of the others: what
+    /// [`Replications::distance`] is for an observation that fits. Infinite for a replication
+    /// without which the covariance would be singular.
+    #[must_use]
+    pub fn own_distances(&self) -> Vec<f64> {
+        let n = self.whitened.len() as f64;
+        let left_out = |z: &Vec<f64>| {
+            // The covariance without a point differs by a matrix of rank one.
+            let d = square(z) / (n - 1.0);
+            let rest = 1.0 - d * n / (n - 1.0);
+            let squared = (n / (n - 1.0)).powi(2) * (n - 2.0) * d / rest;
+            if rest > 0.0 { squared.sqrt() } else { f64::INFINITY }
+        };
+        self.whitened.iter().map(left_out).collect()
     }
+
+    /// Places an observation among the replications; see [`mahalanobis_check`].
+    ///
+    /// # Errors
+    /// When the observation has another dimension or is not finite.
+    pub fn check(&self, observed: &[f64]) -> Result<MahalanobisCheck> {
+        let deviations = self.deviations(observed)?;
+        let u = self.correlation.whitened(deviations.clone());
+        let n = self.whitened.len() as f64;
+        let distance = square(&u).sqrt();
+        // All points together have their mean at u / (n + 1) and a covariance that differs from
+        // that of the replications along u only.
+        let shrink = (n - 1.0) / (n - 1.0 + distance * distance * n / (n + 1.0));
+        let centre = distance / (n + 1.0);
+        let limit = shrink * (distance - centre).powi(2);
+        let pooled = |z: &Vec<f64>| {
+            let along: f64 = z.iter().zip(&u).map(|(z, u)| z * u / distance.max(f64::MIN_POSITIVE)).sum();
+            square(z) - along * along + shrink * (along - centre).powi(2)
+        };
+        let beyond = self.whitened.iter().filter(|z| pooled(z) >= limit).count();
+        Ok(MahalanobisCheck {
+            distance,
+            deviations,
+            p_value: PValue::of_counts(beyond, self.whitened.len()),
+            replications: self.whitened.len(),
+        })
+    }
+
+    /// (observed - mean) / standard deviation of each summary.
+    fn deviations(&self, observed: &[f64]) -> Result<Vec<f64>> {
+        if observed.len() != self.mean.len() {
+            return Err(Error::Shape {
+                what: "observed summaries".into(),
+                expected: format!("{}, as many as replicated", self.mean.len()),
+                found: format!("{} values", observed.len()),
+            });
+        }
+        finite("observed summary", observed)?;
+        Ok(standardised(observed, &self.mean, &self.sd))
+    }
+}
+
+fn square(vector: &[f64]) -> f64 {
+    vector.iter().map(|x| x * x).sum()
 }
 
 fn standardised(point: &[f64], mean: &[f64], sd: &[f64]) -> Vec<f64> {
