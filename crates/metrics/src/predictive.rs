@@ -200,7 +200,8 @@ impl Replications {
         let centre = distance / (n + 1.0);
         let limit = shrink * (distance - centre).powi(2);
         let pooled = |z: &Vec<f64>| {
-            let along: f64 = z.iter().zip(&u).map(|(z, u)| z * u / distance.max(f64::MIN_POSITIVE)).sum();
+            let along: f64 =
+                z.iter().zip(&u).map(|(z, u)| z * u / distance.max(f64::MIN_POSITIVE)).sum();
             square(z) - along * along + shrink * (along - centre).powi(2)
         };
         let beyond = self.whitened.iter().filter(|z| pooled(z) >= limit).count();
