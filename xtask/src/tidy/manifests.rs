@@ -5,12 +5,13 @@ use anyhow::{Context, Result};
 use super::SourceFile;
 
 /// The libraries and the siblings each may import.
-const IMPORTS: [(&str, &[&str]); 7] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("autodiff", &[]),
     ("lognormal-sim", &["autodiff"]),
     ("flows", &["autodiff"]),
     ("compression", &["flows"]),
     ("sbi", &["autodiff", "flows", "hmc"]),
+    ("full-field", &["lognormal-sim", "metrics"]),
     ("hmc", &[]),
     ("metrics", &[]),
 ];

@@ -386,7 +386,7 @@ fn a_killed_study_continues_to_the_same_result() {
     assert!(samples(&folder.path("killed")) == whole, "another result after {kills} kills");
 
     let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out whole");
-    assert!(message.contains("5 of 5 tasks found done"), "{message}");
+    assert!(message.contains("7 of 7 tasks found done"), "{message}");
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
     assert!(report("whole") == page, "the report is drawn differently");
@@ -410,6 +410,8 @@ fn assert_lensing_report(page: &str) {
     assert_eq!(figures, 3 + 2 * 2, "corner plot, maps, spectra; traces and ranks twice");
     assert_eq!(images, 2 * (5 + 1), "maps and colour bar, with noise and without");
     for part in [
+        "full field: the map",
+        "power spectrum: the map",
         "full field: R-hat at most",
         "power spectrum: R-hat at most",
         "A classifier tells the two posteriors apart",
@@ -456,7 +458,7 @@ fn shards_make_the_study_that_one_run_makes() {
     assert!(message.contains("All long tasks are done"), "{message}");
     assert!(!folder.path("parts/report.html").exists());
     let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts");
-    assert!(message.contains("4 of 5 tasks found done"), "{message}");
+    assert!(message.contains("4 of 7 tasks found done"), "{message}");
     assert!(folder.path("parts/report.html").exists());
     assert!(status("--out parts").contains("all tasks are done"));
     folder.succeeds("benchmark --study lensing --profile tiny.toml");
@@ -596,12 +598,56 @@ fn the_posterior_of_a_users_map_is_written() {
     folder.save("map.npy", &[5, 16, 16], &noise_map());
     let sizes = "--chains 2 --warmup 15 --draws 20 --max-depth 3";
     for method in ["power-spectrum", "explicit"] {
-        folder
-            .succeeds(&format!("posterior --map map.npy --method {method} {sizes} --out {method}"));
+        folder.succeeds(&format!(
+            "posterior --map map.npy --force --method {method} {sizes} --out {method}"
+        ));
         for file in ["samples.npz", "diagnostics.json", "report.html"] {
             assert!(folder.path(method).join(file).exists(), "{method}: {file}");
         }
     }
+}
+
+/// A map that the survey cannot have made is refused with the likely cause before any sampling; if
+/// it is forced, the report begins with what was found.
+#[test]
+fn maps_that_do_not_fit_the_survey_are_refused_with_the_cause() {
+    let folder = Folder::new();
+    folder.succeeds("simulate --params fiducial --npix 16 --seed 4 --out sky.npz");
+    let bytes = fs::read(folder.path("sky.npz")).expect("it was written");
+    let mut npz = npyz::npz::NpzArchive::new(std::io::Cursor::new(bytes)).expect("an archive");
+    let array = npz.by_name("maps").expect("readable").expect("maps");
+    let map: Vec<f64> =
+        array.into_vec::<f32>().expect("single precision").into_iter().map(f64::from).collect();
+    let changed = |name: &str, change: &dyn Fn(usize, f64) -> f64| {
+        let changed: Vec<f64> = map.iter().enumerate().map(|(k, x)| change(k, *x)).collect();
+        folder.save(name, &[5, 16, 16], &changed);
+    };
+    changed("right.npy", &|_, x| x);
+    changed("scaled.npy", &|_, x| 1e-9 * x);
+    changed("masked.npy", &|k, x| if k % 256 < 64 { 0.0 } else { x });
+    changed("unseen.npy", &|k, x| if k == 300 { -1.6375e30 } else { x });
+    changed("glitch.npy", &|k, x| if k == 300 { 1000.0 } else { x });
+    let words = "posterior --method power-spectrum --chains 2 --warmup 50 --draws 60 --map";
+    for (name, expected) in [
+        ("scaled", "units? Divide the map by 1e-9"),
+        ("masked", "mask filled with a constant"),
+        ("unseen", "UNSEEN of HEALPix, the first at [bin 1, y 2, x 12]"),
+        ("glitch", "[bin 1, y 2, x 12] = 1e3"),
+    ] {
+        let (code, message) = folder.fails(&format!("{words} {name}.npy --out {name}"));
+        assert!(code == 1 && message.contains(expected), "{name}: {message}");
+        assert!(message.contains("--force"), "{message}");
+        assert!(!folder.path(name).join("samples.npz").exists());
+    }
+    let page = |name: &str| {
+        fs::read_to_string(folder.path(name).join("report.html")).expect("it was written")
+    };
+    let message = folder.succeeds(&format!("{words} right.npy --out right"));
+    assert!(message.contains("the map looks like those"), "{message}");
+    assert!(!page("right").contains("The map before sampling"));
+    let message = folder.succeeds(&format!("{words} masked.npy --out masked --force"));
+    assert!(message.contains("warning: 320 pixels of bins 0, 1, 2, 3, 4"), "{message}");
+    assert!(page("masked").contains("The map before sampling: 320 pixels"));
 }
 
 #[test]
@@ -746,7 +792,8 @@ fn the_reference_posterior_of_a_users_observation_is_written() {
 fn a_killed_posterior_continues_to_the_same_samples() {
     let folder = Folder::new();
     folder.save("map.npy", &[5, 16, 16], &noise_map());
-    let words = "posterior --map map.npy --chains 2 --warmup 40 --draws 60 --max-depth 5 --out";
+    let words =
+        "posterior --map map.npy --force --chains 2 --warmup 40 --draws 60 --max-depth 5 --out";
     folder.succeeds(&format!("{words} whole"));
     let kills = kill_until_done(&folder, &format!("{words} killed"));
     assert!(kills > 0, "the chains were too quick to be killed");
@@ -785,5 +832,5 @@ fn a_full_disk_is_reported_and_nothing_already_computed_is_lost() {
     assert!(message.contains("report.html"), "{message}");
     assert!(!folder.path("study/report.html").exists());
     let message = folder.succeeds(words);
-    assert!(message.contains("5 of 5 tasks found done"), "{message}");
+    assert!(message.contains("7 of 7 tasks found done"), "{message}");
 }
