@@ -1,6 +1,7 @@
 //! The program as people use it: exit codes, messages that help, results that survive.
 
 mod inference;
+mod map_fit;
 mod outputs;
 
 use std::fs;
@@ -605,49 +606,6 @@ fn the_posterior_of_a_users_map_is_written() {
             assert!(folder.path(method).join(file).exists(), "{method}: {file}");
         }
     }
-}
-
-/// A map that the survey cannot have made is refused with the likely cause before any sampling; if
-/// it is forced, the report begins with what was found.
-#[test]
-fn maps_that_do_not_fit_the_survey_are_refused_with_the_cause() {
-    let folder = Folder::new();
-    folder.succeeds("simulate --params fiducial --npix 16 --seed 4 --out sky.npz");
-    let bytes = fs::read(folder.path("sky.npz")).expect("it was written");
-    let mut npz = npyz::npz::NpzArchive::new(std::io::Cursor::new(bytes)).expect("an archive");
-    let array = npz.by_name("maps").expect("readable").expect("maps");
-    let map: Vec<f64> =
-        array.into_vec::<f32>().expect("single precision").into_iter().map(f64::from).collect();
-    let changed = |name: &str, change: &dyn Fn(usize, f64) -> f64| {
-        let changed: Vec<f64> = map.iter().enumerate().map(|(k, x)| change(k, *x)).collect();
-        folder.save(name, &[5, 16, 16], &changed);
-    };
-    changed("right.npy", &|_, x| x);
-    changed("scaled.npy", &|_, x| 1e-9 * x);
-    changed("masked.npy", &|k, x| if k % 256 < 64 { 0.0 } else { x });
-    changed("unseen.npy", &|k, x| if k == 300 { -1.6375e30 } else { x });
-    changed("glitch.npy", &|k, x| if k == 300 { 1000.0 } else { x });
-    let words = "posterior --method power-spectrum --chains 2 --warmup 50 --draws 60 --map";
-    for (name, expected) in [
-        ("scaled", "units? Divide the map by 1e-9"),
-        ("masked", "mask filled with a constant"),
-        ("unseen", "UNSEEN of HEALPix, the first at [bin 1, y 2, x 12]"),
-        ("glitch", "[bin 1, y 2, x 12] = 1e3"),
-    ] {
-        let (code, message) = folder.fails(&format!("{words} {name}.npy --out {name}"));
-        assert!(code == 1 && message.contains(expected), "{name}: {message}");
-        assert!(message.contains("--force"), "{message}");
-        assert!(!folder.path(name).join("samples.npz").exists());
-    }
-    let page = |name: &str| {
-        fs::read_to_string(folder.path(name).join("report.html")).expect("it was written")
-    };
-    let message = folder.succeeds(&format!("{words} right.npy --out right"));
-    assert!(message.contains("the map looks like those"), "{message}");
-    assert!(!page("right").contains("The map before sampling"));
-    let message = folder.succeeds(&format!("{words} masked.npy --out masked --force"));
-    assert!(message.contains("warning: 320 pixels of bins 0, 1, 2, 3, 4"), "{message}");
-    assert!(page("masked").contains("The map before sampling: 320 pixels"));
 }
 
 #[test]
