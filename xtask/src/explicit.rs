@@ -13,7 +13,9 @@ use hmc::{
     Ascent, AscentSettings, Integrator, LogDensity, LogDensityError, Metric, MetricSettings,
     Settings, ascend,
 };
-use lognormal_sim::{Cosmology, PowerSpectrumLikelihood, Randomness, Simulator, WhitenedDensity};
+use lognormal_sim::{
+    Cosmology, PARAMETERS, PowerSpectrumLikelihood, Randomness, Simulator, WhitenedDensity,
+};
 
 use crate::prior::{DIM, Prior};
 
@@ -209,28 +211,17 @@ impl Start {
     }
 }
 
-/// Inverse of minus the Hessian, by central differences of the gradient.
+/// Inverse of minus the Hessian, by differences of the gradient.
 fn laplace_covariance(
     posterior: &mut PowerSpectrumPosterior<'_>,
     mode: &[f64; DIM],
 ) -> Result<[[f64; DIM]; DIM]> {
-    const STEP: f64 = 1e-3;
     let mut precision = [[0.0; DIM]; DIM];
     for k in 0..DIM {
-        let mut gradient_at = |sign: f64| -> Result<[f64; DIM]> {
-            let mut position = *mode;
-            position[k] += sign * STEP;
-            let mut gradient = [0.0; DIM];
-            posterior
-                .log_density_and_gradient(&position, &mut gradient)
-                .context("curvature of the power-spectrum posterior")?;
-            Ok(gradient)
-        };
-        let (above, below) = (gradient_at(1.0)?, gradient_at(-1.0)?);
+        let derivative = gradient_slope(posterior, mode, k)?;
         for l in 0..DIM {
-            let derivative = (above[l] - below[l]) / (2.0 * STEP);
-            precision[k][l] -= 0.5 * derivative;
-            precision[l][k] -= 0.5 * derivative;
+            precision[k][l] -= 0.5 * derivative[l];
+            precision[l][k] -= 0.5 * derivative[l];
         }
     }
     // Directions without curvature are at least as narrow as the prior.
@@ -246,6 +237,42 @@ fn laplace_covariance(
         }
     };
     Ok(inverse_from_factor(&factor))
+}
+
+/// Derivative of the gradient in coordinate `k`: by central differences, or one-sided ones where the
+/// other side lies outside the domain of the model.
+fn gradient_slope(
+    posterior: &mut PowerSpectrumPosterior<'_>,
+    mode: &[f64; DIM],
+    k: usize,
+) -> Result<[f64; DIM]> {
+    const STEP: f64 = 1e-3;
+    let mut gradient_at = |step: f64| -> Result<Option<[f64; DIM]>> {
+        let mut position = *mode;
+        position[k] += step;
+        let mut gradient = [0.0; DIM];
+        match posterior.log_density_and_gradient(&position, &mut gradient) {
+            Ok(_) => Ok(Some(gradient)),
+            Err(error) if error.is_recoverable() => Ok(None),
+            Err(error) => Err(error).context("curvature of the power-spectrum posterior"),
+        }
+    };
+    let quotient = |above: [f64; DIM], below: [f64; DIM], distance: f64| {
+        std::array::from_fn(|l| (above[l] - below[l]) / distance)
+    };
+    match (gradient_at(STEP)?, gradient_at(-STEP)?) {
+        (Some(above), Some(below)) => Ok(quotient(above, below, 2.0 * STEP)),
+        (above, below) => match (above, gradient_at(0.0)?, below) {
+            (Some(above), Some(here), _) => Ok(quotient(above, here, STEP)),
+            (None, Some(here), Some(below)) => Ok(quotient(here, below, STEP)),
+            _ => bail!(
+                "the power-spectrum posterior has no curvature at {:?}: the model is not defined \
+                 on either side of it in {}",
+                parameters(posterior.prior, mode),
+                PARAMETERS[k]
+            ),
+        },
+    }
 }
 
 /// The lower triangular factor of a matrix, if it is positive definite.
@@ -347,6 +374,33 @@ mod tests {
             let position = [u.to_vec(), normals()].concat();
             assert_eq!(full_field.dim(), position.len());
             assert_gradient(&mut full_field, &position, &[normals(), normals()]);
+        }
+        Ok(())
+    }
+
+    /// A maximum at the edge of the model, as of a map in other units, has a curvature, which is
+    /// nearly that a little further inside.
+    #[test]
+    fn differences_stay_inside_the_model() -> Result<()> {
+        let simulator = Simulator::new(Survey::preset("lsst_y10")?.with_npix(16))?;
+        let prior = Prior::load("lsst_y10")?;
+        let map: Vec<f64> = simulator.simulate(&Cosmology::FIDUCIAL, 9, 0, true)?;
+        let problem = Problem { simulator: &simulator, prior: &prior, map: &map };
+        let likelihood = problem.power_spectrum()?;
+        let mut posterior = PowerSpectrumPosterior::new(&likelihood, &prior);
+        let mut covariance = |omega_c: f64| -> Result<[[f64; DIM]; DIM]> {
+            let mut theta = Cosmology::FIDUCIAL.parameters();
+            theta[0] = omega_c;
+            let u = prior.distribution().to_normal(&theta);
+            laplace_covariance(&mut posterior, &u.try_into().expect("six"))
+        };
+        // omega_m is at most 1.5; the steps are of 0.0002 in omega_c.
+        let edge = 1.5 - 0.0492;
+        let (at_edge, inside) = (covariance(edge - 2e-5)?, covariance(edge - 1e-3)?);
+        for k in 0..DIM {
+            assert!(inside[k][k] > 0.0);
+            let ratio = at_edge[k][k] / inside[k][k];
+            assert!((ratio - 1.0).abs() < 0.05, "{k}: {at_edge:?} {inside:?}");
         }
         Ok(())
     }

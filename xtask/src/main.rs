@@ -11,6 +11,7 @@ mod gradients;
 mod inference;
 mod lensing;
 mod machine;
+mod map_fit;
 mod prior;
 mod profiles;
 mod progress;

@@ -43,7 +43,8 @@ pub use moments::{correlation, covariance, mean, variance};
 pub use normal_quantile::normal_quantile;
 pub use p_value::PValue;
 pub use predictive::{
-    MahalanobisCheck, PredictiveCheck, discrepancy_check, mahalanobis_check, predictive_check,
+    MahalanobisCheck, PredictiveCheck, Replications, discrepancy_check, mahalanobis_check,
+    predictive_check,
 };
 pub use progress::Progress;
 pub use samples::Samples;

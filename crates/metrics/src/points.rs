@@ -37,6 +37,7 @@ pub(crate) fn count_points(
 }
 
 /// What a feature is measured by: its mean, and its standard deviation as the unit.
+#[derive(Clone, Debug)]
 pub(crate) struct Standard {
     unit: Unit,
     /// In the unit.

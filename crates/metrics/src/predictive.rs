@@ -105,7 +105,7 @@ pub struct MahalanobisCheck {
 }
 
 /// Checks several summaries together: `observed` `[dimension]` against `replicated`
-/// `[draw, dimension]`, contiguous.
+/// `[draw, dimension]`, contiguous. For several observations prepare [`Replications`] once.
 ///
 /// Ranks are taken of distances to the mean and by the covariance of replications and observation
 /// together, which order the points as the distances of each to all others do. Replications and
@@ -134,24 +134,132 @@ pub fn mahalanobis_check(observed: &[f64], replicated: &[f64]) -> Result<Mahalan
         return Err(Error::Constant { what, value: observed[0] });
     }
     let (point, points) = (pick(observed, dimension, &free), pick(replicated, dimension, &free));
-    let cloud = Cloud::of(&points, &free)?;
-    let pooled = Cloud::of(&[points.as_slice(), &point].concat(), &free)?;
-    let limit = pooled.distances(&point)?[0];
-    let beyond = pooled.distances(&points)?.iter().filter(|&&d| d >= limit).count();
+    let check = Replications::of(&points, &free)?.check(&point)?;
     let mut deviations = vec![0.0; dimension];
-    for (&column, deviation) in free.iter().zip(cloud.deviations(&point)) {
+    for (&column, deviation) in free.iter().zip(check.deviations) {
         deviations[column] = deviation;
     }
-    Ok(MahalanobisCheck {
-        distance: cloud.distances(&point)?[0],
-        deviations,
-        p_value: PValue::of_counts(beyond, replications),
-        replications,
-        fixed,
-    })
+    Ok(MahalanobisCheck { deviations, fixed, replications, ..check })
+}
+
+/// Replications of several summaries, prepared to place observations among them.
+#[derive(Clone, Debug)]
+pub struct Replications {
+    cloud: Cloud,
+    /// The replications less their mean, in coordinates in which their covariance is the identity:
+    /// `[replication][summary]`.
+    whitened: Vec<f64>,
+}
+
+impl Replications {
+    /// Prepares `replicated` summaries `[draw, dimension]`, contiguous, none of them constant.
+    ///
+    /// # Errors
+    /// As [`mahalanobis_check`], and for a constant summary.
+    pub fn new(replicated: &[f64], dimension: usize) -> Result<Self> {
+        if dimension == 0 {
+            return Err(Error::TooFew { what: "observed summaries".into(), minimum: 1, found: 0 });
+        }
+        count_points("replicated summaries", replicated, dimension, dimension + 2)?;
+        Self::of(replicated, &(0..dimension).collect::<Vec<_>>())
+    }
+
+    /// `columns` are the numbers of the summaries.
+    fn of(points: &[f64], columns: &[usize]) -> Result<Self> {
+        let cloud = Cloud::of(points, columns)?;
+        let whitened = cloud.whitened(points)?;
+        Ok(Self { cloud, whitened })
+    }
+
+    /// Mahalanobis distance of an observation from the mean of the replications.
+    ///
+    /// # Errors
+    /// When the observation has another dimension or is not finite, or the distance is too large
+    /// for a number.
+    pub fn distance(&self, observed: &[f64]) -> Result<f64> {
+        self.require_fit(observed)?;
+        length(&self.cloud.whitened(observed)?)
+    }
+
+    /// Distance of each replication from the mean and by the covariance of the others: what
+    /// [`Replications::distance`] is for an observation that fits. Infinite for a replication
+    /// without which the covariance would be singular.
+    #[must_use]
+    pub fn own_distances(&self) -> Vec<f64> {
+        let n = self.count() as f64;
+        let left_out = |z: &[f64]| {
+            // The covariance without a point differs by a matrix of rank one.
+            let d = square(z) / (n - 1.0);
+            let rest = 1.0 - d * n / (n - 1.0);
+            let squared = (n / (n - 1.0)).powi(2) * (n - 2.0) * d / rest;
+            if rest > 0.0 { squared.sqrt() } else { f64::INFINITY }
+        };
+        self.rows().map(left_out).collect()
+    }
+
+    /// Places an observation among the replications; see [`mahalanobis_check`].
+    ///
+    /// # Errors
+    /// As [`Replications::distance`].
+    pub fn check(&self, observed: &[f64]) -> Result<MahalanobisCheck> {
+        self.require_fit(observed)?;
+        let u = self.cloud.whitened(observed)?;
+        let distance = length(&u)?;
+        let n = self.count() as f64;
+        // All points together have their mean at u / (n + 1) and a covariance that differs from
+        // that of the replications along u only. Ranks no longer change beyond a large distance.
+        let far = distance.min(1e100);
+        let shrink = (n - 1.0) / (n - 1.0 + far * far * n / (n + 1.0));
+        let centre = far / (n + 1.0);
+        let limit = shrink * (far - centre).powi(2);
+        let direction: Vec<f64> = u.iter().map(|u| u / distance.max(f64::MIN_POSITIVE)).collect();
+        let pooled = |z: &[f64]| {
+            let along: f64 = z.iter().zip(&direction).map(|(z, u)| z * u).sum();
+            square(z) - along * along + shrink * (along - centre).powi(2)
+        };
+        let beyond = self.rows().filter(|z| pooled(z) >= limit).count();
+        Ok(MahalanobisCheck {
+            distance,
+            deviations: self.cloud.deviations(observed),
+            p_value: PValue::of_counts(beyond, self.count()),
+            replications: self.count(),
+            fixed: Vec::new(),
+        })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.whitened.chunks_exact(self.cloud.standards.len())
+    }
+
+    fn count(&self) -> usize {
+        self.whitened.len() / self.cloud.standards.len()
+    }
+
+    fn require_fit(&self, observed: &[f64]) -> Result<()> {
+        let dimension = self.cloud.standards.len();
+        if observed.len() != dimension {
+            return Err(Error::Shape {
+                what: "observed summaries".into(),
+                expected: format!("{dimension}, as many as replicated"),
+                found: format!("{} values", observed.len()),
+            });
+        }
+        finite("observed summary", observed)
+    }
+}
+
+fn square(vector: &[f64]) -> f64 {
+    vector.iter().map(|x| x * x).sum()
+}
+
+/// Length of a vector, in units in which its square does not overflow.
+fn length(vector: &[f64]) -> Result<f64> {
+    let unit = Unit::of(vector);
+    unit.size("a distance", square(&unit.measured(vector)).sqrt())
 }
 
 /// Means with standard deviations, and factor of the correlation matrix of points.
+#[derive(Clone, Debug)]
 struct Cloud {
     standards: Vec<Standard>,
     correlation: Cholesky,
@@ -186,20 +294,13 @@ impl Cloud {
         deviations(point, &self.standards)
     }
 
-    /// Of each of `points` `[point, column]`.
-    fn distances(&self, points: &[f64]) -> Result<Vec<f64>> {
-        let dimension = self.standards.len();
-        let deviations = points.chunks_exact(dimension).flat_map(|point| self.deviations(point));
-        let white = self.correlation.whitened(deviations.collect())?;
+    /// `points` `[point, column]` in coordinates in which their covariance is the identity.
+    fn whitened(&self, points: &[f64]) -> Result<Vec<f64>> {
+        let rows = points.chunks_exact(self.standards.len());
+        let white =
+            self.correlation.whitened(rows.flat_map(|row| self.deviations(row)).collect())?;
         finite("deviation of a summary", &white)?;
-        white
-            .chunks_exact(dimension)
-            .map(|z| {
-                let unit = Unit::of(z);
-                let squares: f64 = unit.measured(z).iter().map(|z| z * z).sum();
-                unit.size("a distance", squares.sqrt())
-            })
-            .collect()
+        Ok(white)
     }
 }
 

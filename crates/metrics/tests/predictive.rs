@@ -4,8 +4,8 @@ mod generator;
 
 use generator::normals;
 use metrics::{
-    Error, NonFinite, PValue, discrepancy_check, mahalanobis_check, negative_log_probability,
-    predictive_check,
+    Error, NonFinite, PValue, Replications, discrepancy_check, mahalanobis_check,
+    negative_log_probability, predictive_check,
 };
 use serde::Deserialize;
 
@@ -37,6 +37,23 @@ fn mahalanobis_agrees_with_leaving_each_point_out() {
     }
     assert!((found.p_value.value - reference.p_value).abs() < 1e-14, "{found:?}");
     assert_eq!(found.replications, 150);
+}
+
+/// The distance of a replication from the others is what it would be as an observation; and an
+/// observation that is astronomically far is as countable as any.
+#[test]
+fn replications_are_placed_among_the_others() {
+    let points = normals(7, 3 * 40);
+    let own = Replications::new(&points, 3).unwrap().own_distances();
+    for (k, own) in own.iter().enumerate() {
+        let others = [&points[..3 * k], &points[3 * k + 3..]].concat();
+        let found = mahalanobis_check(&points[3 * k..3 * k + 3], &others).unwrap();
+        assert!((found.distance / own - 1.0).abs() < 1e-11, "{own} {found:?}");
+    }
+    let far = mahalanobis_check(&[1e30, -1e30, 2e30], &points).unwrap();
+    assert!((far.p_value.value - 1.0 / 41.0).abs() < 1e-15, "{far:?}");
+    let other = Replications::new(&points, 3).unwrap().distance(&[0.0; 2]);
+    assert!(matches!(other, Err(Error::Shape { .. })), "{other:?}");
 }
 
 #[test]

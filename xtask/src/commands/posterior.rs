@@ -13,6 +13,7 @@ use crate::cli::{ResumeArguments, SamplerArguments, SurveyArguments, with_npix};
 use crate::files::write_json;
 use crate::lensing::{Method, Problem, ReportInputs, draw_posterior, measure, write_report};
 use crate::machine::machine;
+use crate::map_fit::{self, FINDINGS, FitInputs, PREDICTIVE};
 use crate::prior::Prior;
 use crate::sampling::{DIAGNOSTICS, SAMPLES, SamplerConfig};
 use crate::study::Study;
@@ -25,6 +26,8 @@ use crate::study::Study;
     cargo xtask posterior --map published.npy --survey lsst_y10_as_published --shift-table t.npy \\\n      \
         --method explicit --out results/published\n\n\
     The folder gets samples.npz (samples [chain,draw,6], names), diagnostics.json and report.html.\n\
+    The map is held against the survey first: one that cannot be its own is refused, with the likely\n\
+    cause. Afterwards the report says whether the posterior predicts the map.\n\
     A run that was stopped, even killed, continues with the same command.")]
 pub struct Arguments {
     /// Observed map (.npy) with axes bin,y,x or y,x,bin
@@ -46,6 +49,9 @@ pub struct Arguments {
     /// Folder of the results
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Sample the map even if it cannot be one of the survey
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     resume: ResumeArguments,
 }
@@ -81,6 +87,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let observation = study.run("map", 1, &map, &[], |workspace| {
         write_npz(&workspace.path("map.npz"), [Named::f64("map", &shape, &map)])
     })?;
+    let model = (&survey, &table_hash, &prior, seed);
+    let findings = study.run("map-check", 1, &model, &[&observation], |workspace| {
+        map_fit::check_map(&problem, seed, workspace)
+    })?;
+    map_fit::announce(&findings.path(FINDINGS), arguments.force)?;
     let spectra = study.run("spectra", 1, &survey, &[&observation], |workspace| {
         let measurement = measure(&problem, &Cosmology::FIDUCIAL)?;
         write_json(&workspace.path("spectra.json"), &measurement)
@@ -88,6 +99,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let identity = (&survey, &table_hash, &prior, &config, seed);
     let posterior = study.run(method.name(), 1, &identity, &[&observation], |workspace| {
         draw_posterior(&problem, method, &config, seed, workspace)
+    })?;
+    let name = format!("{}-fit", method.name());
+    let predictive = study.run(&name, 1, &model, &[&observation, &posterior], |workspace| {
+        map_fit::check_posterior(&problem, &posterior.path(SAMPLES), seed, workspace)
     })?;
     for file in [SAMPLES, DIAGNOSTICS] {
         fs::copy(posterior.path(file), folder.join(file))
@@ -115,9 +130,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         spectra: relative(spectra.path("spectra.json"))?,
         posteriors: vec![(method, relative(posterior.path(""))?)],
         comparison: None,
+        fit: FitInputs {
+            findings: Some(relative(findings.path(FINDINGS))?),
+            predictive: vec![(method, relative(predictive.path(PREDICTIVE))?)],
+        },
     };
     write_json(&folder.join(STUDY), &inputs)?;
     let report = write_report(folder, &inputs)?;
+    for verdict in inputs.fit.load(folder)?.verdicts() {
+        eprintln!("{}", verdict.text);
+    }
     eprintln!("report: {}", report.display());
     Ok(())
 }

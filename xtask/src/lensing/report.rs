@@ -9,6 +9,7 @@ use super::{Comparison, Measurement, Method};
 use crate::arrays::{Array, read_npz};
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
+use crate::map_fit::{Fit, FitInputs};
 use crate::plot::corner::Parameter;
 use crate::plot::maps::{Map, maps};
 use crate::plot::markup::parameter_label;
@@ -45,6 +46,9 @@ pub struct ReportInputs {
     pub posteriors: Vec<(Method, PathBuf)>,
     /// File with a [`Comparison`], if there are two posteriors.
     pub comparison: Option<PathBuf>,
+    /// Whether the map fits.
+    #[serde(default)]
+    pub fit: FitInputs,
 }
 
 /// What the study asks.
@@ -58,7 +62,8 @@ const QUESTION: &str = "How much more do all pixels of a tomographic convergence
 pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     let posteriors = load_posteriors(folder, inputs)?;
     let parameters = parameters(inputs);
-    let mut sections = vec![posteriors_section(&parameters, &posteriors)?];
+    let fit = inputs.fit.load(folder)?;
+    let mut sections = vec![posteriors_section(&parameters, &posteriors, &fit)?];
     if let Some(path) = &inputs.comparison {
         sections.push(comparison_section(&read_json(&folder.join(path))?));
     }
@@ -106,7 +111,9 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
 /// If the study is not finished.
 pub fn digest(folder: &Path) -> Result<Section> {
     let inputs: ReportInputs = read_json(&folder.join(STUDY))?;
-    let section = posteriors_section(&parameters(&inputs), &load_posteriors(folder, &inputs)?)?;
+    let posteriors = load_posteriors(folder, &inputs)?;
+    let fit = inputs.fit.load(folder)?;
+    let section = posteriors_section(&parameters(&inputs), &posteriors, &fit)?;
     let mut paragraphs = vec![QUESTION.to_owned()];
     let mut tables = Vec::new();
     if let Some(path) = &inputs.comparison {
@@ -148,12 +155,15 @@ fn parameters(inputs: &ReportInputs) -> Vec<Parameter> {
 fn posteriors_section(
     parameters: &[Parameter],
     posteriors: &[(Method, Sampled)],
+    fit: &Fit,
 ) -> Result<Section> {
     let heading = "Posterior of the cosmological parameters";
     let each = posteriors.iter();
-    let verdicts = each.map(|(method, sampled)| sampled.verdict(method.gradient())).collect();
+    let chains = each.map(|(method, sampled)| sampled.verdict(method.gradient()));
+    let verdicts = fit.verdicts().chain(chains).collect();
     let sampled: Vec<&Sampled> = posteriors.iter().map(|(_, sampled)| sampled).collect();
-    posterior_section(heading, verdicts, parameters, &sampled)
+    let section = posterior_section(heading, verdicts, parameters, &sampled)?;
+    Ok(Section { warnings: fit.warnings(), ..section })
 }
 
 fn comparison_section(comparison: &Comparison) -> Section {

@@ -14,6 +14,7 @@ use crate::commands::benchmark::Finished;
 use crate::commands::report::STUDY;
 use crate::files::{write_json, write_text};
 use crate::machine::machine;
+use crate::map_fit::{FitInputs, PREDICTIVE, check_posterior};
 use crate::sampling::SAMPLES;
 use crate::study::{Crew, Study};
 
@@ -59,7 +60,26 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         write_json(&workspace.path("comparison.json"), &comparison)
     })?;
 
-    let outputs = [&observation, &spectra, power_spectrum, full_field, &comparison];
+    let fits = [(Method::Explicit, full_field), (Method::PowerSpectrum, power_spectrum)].map(
+        |(method, posterior)| {
+            let name = format!("{}-fit", method.name());
+            study.run(&name, 1, &(survey, &prior, seed), &[&observation, posterior], |workspace| {
+                check_posterior(problem, &posterior.path(SAMPLES), seed, workspace)
+            })
+        },
+    );
+    let [full_field_fit, power_spectrum_fit] = fits;
+    let (full_field_fit, power_spectrum_fit) = (full_field_fit?, power_spectrum_fit?);
+
+    let outputs = [
+        &observation,
+        &spectra,
+        power_spectrum,
+        full_field,
+        &comparison,
+        &full_field_fit,
+        &power_spectrum_fit,
+    ];
     let seconds: f64 = outputs.iter().map(|output| output.manifest.seconds).sum();
     let relative = |path: PathBuf| -> Result<PathBuf> {
         Ok(path.strip_prefix(folder).context("results lie in the study")?.to_path_buf())
@@ -89,6 +109,13 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
             (Method::PowerSpectrum, relative(power_spectrum.path(""))?),
         ],
         comparison: Some(relative(comparison.path("comparison.json"))?),
+        fit: FitInputs {
+            findings: None,
+            predictive: vec![
+                (Method::Explicit, relative(full_field_fit.path(PREDICTIVE))?),
+                (Method::PowerSpectrum, relative(power_spectrum_fit.path(PREDICTIVE))?),
+            ],
+        },
     };
     write_json(&folder.join(STUDY), &inputs)?;
     let report = write_report(folder, &inputs)?;

@@ -1,6 +1,7 @@
 //! The program as people use it: exit codes, messages that help, results that survive.
 
 mod inference;
+mod map_fit;
 mod outputs;
 
 use std::fs;
@@ -386,7 +387,7 @@ fn a_killed_study_continues_to_the_same_result() {
     assert!(samples(&folder.path("killed")) == whole, "another result after {kills} kills");
 
     let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out whole");
-    assert!(message.contains("5 of 5 tasks found done"), "{message}");
+    assert!(message.contains("7 of 7 tasks found done"), "{message}");
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
     assert!(report("whole") == page, "the report is drawn differently");
@@ -410,6 +411,8 @@ fn assert_lensing_report(page: &str) {
     assert_eq!(figures, 3 + 2 * 2, "corner plot, maps, spectra; traces and ranks twice");
     assert_eq!(images, 2 * (5 + 1), "maps and colour bar, with noise and without");
     for part in [
+        "full field: the map",
+        "power spectrum: the map",
         "full field: R-hat at most",
         "power spectrum: R-hat at most",
         "A classifier tells the two posteriors apart",
@@ -456,7 +459,7 @@ fn shards_make_the_study_that_one_run_makes() {
     assert!(message.contains("All long tasks are done"), "{message}");
     assert!(!folder.path("parts/report.html").exists());
     let message = folder.succeeds("benchmark --study lensing --profile tiny.toml --out parts");
-    assert!(message.contains("4 of 5 tasks found done"), "{message}");
+    assert!(message.contains("4 of 7 tasks found done"), "{message}");
     assert!(folder.path("parts/report.html").exists());
     assert!(status("--out parts").contains("all tasks are done"));
     folder.succeeds("benchmark --study lensing --profile tiny.toml");
@@ -596,8 +599,9 @@ fn the_posterior_of_a_users_map_is_written() {
     folder.save("map.npy", &[5, 16, 16], &noise_map());
     let sizes = "--chains 2 --warmup 15 --draws 20 --max-depth 3";
     for method in ["power-spectrum", "explicit"] {
-        folder
-            .succeeds(&format!("posterior --map map.npy --method {method} {sizes} --out {method}"));
+        folder.succeeds(&format!(
+            "posterior --map map.npy --force --method {method} {sizes} --out {method}"
+        ));
         for file in ["samples.npz", "diagnostics.json", "report.html"] {
             assert!(folder.path(method).join(file).exists(), "{method}: {file}");
         }
@@ -746,7 +750,8 @@ fn the_reference_posterior_of_a_users_observation_is_written() {
 fn a_killed_posterior_continues_to_the_same_samples() {
     let folder = Folder::new();
     folder.save("map.npy", &[5, 16, 16], &noise_map());
-    let words = "posterior --map map.npy --chains 2 --warmup 40 --draws 60 --max-depth 5 --out";
+    let words =
+        "posterior --map map.npy --force --chains 2 --warmup 40 --draws 60 --max-depth 5 --out";
     folder.succeeds(&format!("{words} whole"));
     let kills = kill_until_done(&folder, &format!("{words} killed"));
     assert!(kills > 0, "the chains were too quick to be killed");
@@ -785,5 +790,5 @@ fn a_full_disk_is_reported_and_nothing_already_computed_is_lost() {
     assert!(message.contains("report.html"), "{message}");
     assert!(!folder.path("study/report.html").exists());
     let message = folder.succeeds(words);
-    assert!(message.contains("5 of 5 tasks found done"), "{message}");
+    assert!(message.contains("7 of 7 tasks found done"), "{message}");
 }

@@ -268,7 +268,9 @@ fn samples_of_a_posterior_come_with_names_and_diagnostics() {
     let folder = Folder::new();
     folder.save("map.npy", &[BINS, N, N], &noise_map());
     let sizes = "--chains 2 --warmup 15 --draws 20 --max-depth 3";
-    folder.succeeds(&format!("posterior --map map.npy --method power-spectrum {sizes} --out out"));
+    folder.succeeds(&format!(
+        "posterior --map map.npy --force --method power-spectrum {sizes} --out out"
+    ));
     let mut npz = Npz::open(&folder.path("out/samples.npz"));
     assert_eq!(npz.keys(), ["samples", "names", "gradients", "gradients_before"]);
     assert_eq!(npz.read::<String>("names", &[6]), PARAMETERS);
