@@ -11,15 +11,22 @@
 //! against smooth functions use weights found once by product integration, with the points of a
 //! table among the nodes, so that any n(z), however sharp, is integrated exactly at no cost. What is
 //! left is the kink of a kernel at a thin plane of sources, which takes more redshift nodes than a
-//! smooth kernel does; [`Theory`](crate::Theory) finds how many.
+//! smooth kernel does: as many as integrals of pairs of kernels need.
 
 use autodiff::Real;
 
 use crate::background::{Curvature, HUBBLE_LENGTH, expansion_squared};
 use crate::power::dot;
 use crate::quadrature::{even_gauss_legendre, gauss_legendre, lagrange};
-use crate::{Cosmology, RedshiftDistribution};
+use crate::{Cosmology, Error, RedshiftDistribution, Result};
 
+/// Fewest and most redshift nodes along the line of sight: with 64, spectra of smooth kernels are
+/// integrated to 1e-4.
+const REDSHIFTS: std::ops::RangeInclusive<usize> = 64..=4096;
+/// Nodes are doubled until integrals of pairs of kernels change less than this.
+const CONVERGED: f64 = 2e-4;
+/// Powers of k that stand for the matter power in these integrals: its slopes where it matters.
+const SLOPES: [f64; 3] = [-0.5, -1.5, -2.5];
 /// Redshift below which the nodes are evenly rather than logarithmically spaced.
 const EVEN_BELOW: f64 = 0.03;
 /// Gauss-Legendre nodes in each segment between two of them.
@@ -50,8 +57,39 @@ struct Segment {
 }
 
 impl LineOfSight {
-    /// A line of sight with `count` redshift nodes, to the last source.
-    pub(crate) fn new(bins: &[RedshiftDistribution], count: usize) -> Self {
+    /// A line of sight to the last source, with as many redshift nodes as the kernels need: the
+    /// fewest for smooth ones, more where thin planes of sources make kinks in them.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where even the most do not resolve sources near compared with the last.
+    pub(crate) fn new(bins: &[RedshiftDistribution]) -> Result<Self> {
+        let mut coarse = Self::with_nodes(bins, *REDSHIFTS.start());
+        let mut found = coarse.kernel_integrals();
+        while coarse.redshifts.len() < *REDSHIFTS.end() {
+            let fine = Self::with_nodes(bins, 2 * coarse.redshifts.len());
+            let expected = fine.kernel_integrals();
+            let agree = |(a, b): (&f64, &f64)| (a / b - 1.0).abs() < CONVERGED;
+            if found.iter().zip(&expected).all(agree) {
+                return Ok(coarse);
+            }
+            (coarse, found) = (fine, expected);
+        }
+        Err(Error::config(
+            "sources",
+            format!("n(z) that {} redshifts do not resolve", REDSHIFTS.end()),
+            "sources less near compared with the farthest",
+        ))
+    }
+
+    /// Limber integrals of each pair of kernels of the fiducial cosmology and power laws.
+    fn kernel_integrals(&self) -> Vec<f64> {
+        let sight = self.trace(&Cosmology::FIDUCIAL);
+        let laws = |plane: &Plane<f64>| SLOPES.map(|n| plane.inverse_distance.powf(n)).to_vec();
+        let power: Vec<Vec<f64>> = sight.planes.iter().map(laws).collect();
+        sight.project(&power).concat()
+    }
+
+    fn with_nodes(bins: &[RedshiftDistribution], count: usize) -> Self {
         let z_max = bins.iter().map(RedshiftDistribution::z_max).fold(0.0, f64::max);
         let length = (z_max / EVEN_BELOW).asinh();
         let redshifts: Vec<(f64, f64)> = even_gauss_legendre(count, 0.0, length)
@@ -209,4 +247,27 @@ impl<R: Real> Sight<R> {
 /// Pairs of bins in the order used everywhere: (0,0), (0,1), ..., (0,n-1), (1,1), ...
 pub(crate) fn pairs(bins: usize) -> Vec<(usize, usize)> {
     (0..bins).flat_map(|i| (i..bins).map(move |j| (i, j))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sources;
+    use crate::redshift::Smail;
+
+    /// The number of nodes is part of the numbers and of the speed of every smooth survey.
+    #[test]
+    fn only_thin_planes_take_more_than_the_fewest_nodes() {
+        let smail = Smail { a: 2.0, b: 0.68, z0: 0.11, z_max: 10.0 };
+        for (bins, scatter) in [(1, 0.05), (5, 0.05), (10, 0.05), (5, 0.02), (2, 0.2)] {
+            let sources = Sources::smail(smail, bins, None, scatter, 27.0).expect("sources");
+            let line = LineOfSight::new(&sources.bins).expect("a line of sight");
+            assert_eq!(line.redshifts.len(), 64, "{bins} bins, scatter {scatter}");
+        }
+        let z: Vec<f64> = (0..3001).map(|i| 1e-3 * f64::from(i)).collect();
+        let planes = [500, 1500].map(|at| (0..3001).map(|i| f64::from(i == at)).collect());
+        let sources = Sources::from_tables(&z, &planes, &[1.0; 2]).expect("sources");
+        let line = LineOfSight::new(&sources.bins).expect("a line of sight");
+        assert!((128..=512).contains(&line.redshifts.len()), "{}", line.redshifts.len());
+    }
 }

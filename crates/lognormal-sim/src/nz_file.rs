@@ -87,11 +87,11 @@ fn in_archive(arrays: Vec<(String, Array)>, bins: usize) -> Found {
     };
     let (z, n) = (array("z")?, array("n")?);
     let points = z.values.len();
-    let word = match n.shape.as_slice() {
+    let word = match *n.shape.as_slice() {
         _ if z.shape.len() != 1 => None,
-        &[length] if length == points && bins == 1 => Some("row"),
-        &[rows, columns] if (rows, columns) == (bins, points) => Some("row"),
-        &[rows, columns] if (rows, columns) == (points, bins) => Some("column"),
+        [length] if length == points && bins == 1 => Some("row"),
+        [rows, columns] if (rows, columns) == (bins, points) => Some("row"),
+        [rows, columns] if (rows, columns) == (points, bins) => Some("column"),
         _ => None,
     };
     let Some(word) = word else {

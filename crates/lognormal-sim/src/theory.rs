@@ -15,10 +15,6 @@ const NU_MIN: f64 = 1.5;
 const NODE_STEP: f64 = 0.072;
 const NODE_CENTRE: f64 = 200.0;
 const NODE_SPREAD: f64 = 1.5;
-/// Fewest and most redshift nodes along the line of sight.
-const REDSHIFTS: std::ops::RangeInclusive<usize> = 64..=4096;
-/// Nodes are doubled until spectra and shifts of the fiducial cosmology change less than this.
-const CONVERGED: f64 = 4e-4;
 /// The disc filter of the shifts is integrated over nu theta from the first to the second.
 const FILTER_RANGE: (f64, f64) = (1e-3, 40.0);
 
@@ -81,40 +77,15 @@ impl Theory {
             .map(|j| low + (high - low) * j as f64 / cells)
             .map(|t| NODE_CENTRE * (NODE_SPREAD * t.sinh()).exp())
             .collect();
-        let theory = Self {
+        Ok(Self {
             basis: PowerBasis::new(),
-            line_of_sight: LineOfSight::new(&sources.bins, *REDSHIFTS.start()),
+            line_of_sight: LineOfSight::new(&sources.bins)?,
             disc: DiscFilter::new(theta, &nodes),
             nodes,
             bins: sources.bins.len(),
             pixel_arcmin,
             prefactor,
-        };
-        theory.converged(sources)
-    }
-
-    /// The same theory with as many redshift nodes as its sources need: the fewest for smooth
-    /// kernels, more where thin planes of sources make kinks in them.
-    fn converged(mut self, sources: &Sources) -> Result<Self> {
-        let mut count = *REDSHIFTS.start();
-        let mut coarse = self.predict(&Cosmology::FIDUCIAL);
-        while count < *REDSHIFTS.end() {
-            count *= 2;
-            let line_of_sight = LineOfSight::new(&sources.bins, count);
-            let finer = Self { line_of_sight, ..self.clone() };
-            let fine = finer.predict(&Cosmology::FIDUCIAL);
-            if let (Ok(coarse), Ok(fine)) = (&coarse, &fine) {
-                if largest_change(coarse, fine) < CONVERGED {
-                    return Ok(self);
-                }
-            }
-            (self, coarse) = (finer, fine);
-        }
-        coarse.and(Err(Error::config(
-            "sources",
-            format!("n(z) that {count} redshifts do not resolve"),
-            "sources that are not so near compared with the farthest",
-        )))
+        })
     }
 
     /// Spectra on the nodes and lognormal shifts, from one table of P(nu / chi, z).
@@ -243,13 +214,6 @@ pub(crate) fn check_multipoles(ell: &[f64]) -> Result<()> {
         Some(ell) => Err(Error::config("ell", ell, "0 or a multipole of at least 1")),
         None => Ok(()),
     }
-}
-
-/// Largest relative difference between the spectra and shifts of two predictions.
-fn largest_change(first: &Prediction<f64>, second: &Prediction<f64>) -> f64 {
-    let numbers = |p: &Prediction<f64>| [p.spectra.concat(), p.shifts.clone()].concat();
-    let pairs = numbers(first).into_iter().zip(numbers(second));
-    pairs.map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max)
 }
 
 fn check_finite<'a, R: Real>(what: &str, values: impl IntoIterator<Item = &'a R>) -> Result<()> {
