@@ -8,8 +8,8 @@ use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use npyz::half::f16;
-use npyz::{DType, Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
+use half::f16;
+use npyz::{DType, Deserialize, Endianness, NpyFile, Order, TypeChar, WriterBuilder};
 use zip::write::SimpleFileOptions;
 
 use crate::files::write_atomic;
@@ -125,7 +125,10 @@ pub fn parse_npy(mut reader: impl Read) -> Result<Array> {
         file.shape().iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>()?;
     let order = file.order();
     let total = file.len();
-    let read = numbers(file)?;
+    let read = match half_precision(&file) {
+        None => numbers(file)?,
+        Some(endianness) => halves(&mut reader, endianness, total),
+    };
     let data = read.with_context(|| {
         format!("it is truncated: the header promises {total} elements of shape {shape:?}")
     })?;
@@ -146,7 +149,6 @@ fn numbers<R: Read>(file: NpyFile<R>) -> Result<std::io::Result<Vec<f64>>> {
     Ok(match (kind.type_char(), kind.size_field()) {
         (TypeChar::Float, 8) => collect::<f64, _>(file, f64::from),
         (TypeChar::Float, 4) => collect::<f32, _>(file, f64::from),
-        (TypeChar::Float, 2) => collect::<f16, _>(file, f64::from),
         (TypeChar::Int, 8) => collect::<i64, _>(file, |x| x as f64),
         (TypeChar::Int, 4) => collect::<i32, _>(file, f64::from),
         (TypeChar::Int, 2) => collect::<i16, _>(file, f64::from),
@@ -169,6 +171,28 @@ fn numbers<R: Read>(file: NpyFile<R>) -> Result<std::io::Result<Vec<f64>>> {
             }
         ),
     })
+}
+
+/// The order of the bytes, if the elements are floats of 16 bits.
+fn half_precision<R: Read>(file: &NpyFile<R>) -> Option<Endianness> {
+    let DType::Plain(kind) = file.dtype() else { return None };
+    let half = kind.type_char() == TypeChar::Float && kind.size_field() == 2;
+    half.then_some(kind.endianness())
+}
+
+/// Elements of 16 bits, of which npyz knows nothing.
+fn halves(reader: &mut impl Read, endianness: Endianness, total: u64) -> std::io::Result<Vec<f64>> {
+    let from_bytes = match endianness {
+        Endianness::Big => f16::from_be_bytes,
+        _ => f16::from_le_bytes,
+    };
+    let mut data = Vec::new();
+    for _ in 0..total {
+        let mut bytes = [0; 2];
+        reader.read_exact(&mut bytes)?;
+        data.push(f64::from(from_bytes(bytes)));
+    }
+    Ok(data)
 }
 
 /// Grows with what is really there, so that a header's false promise cannot exhaust memory.

@@ -105,7 +105,7 @@ fn written_out(survey: Survey) -> Result<Survey> {
     let what = path.display();
     let array = read_npy(&path)?;
     require_finite(&array, &what.to_string())?;
-    let [2.., points @ 1..] = array.shape[..] else {
+    let &[2..=usize::MAX, points @ 1..=usize::MAX] = array.shape.as_slice() else {
         bail!("{what} has shape {:?}; [1 + bins, points] is needed", array.shape)
     };
     let mut rows = array.data.chunks(points).map(<[f64]>::to_vec);
@@ -118,12 +118,7 @@ fn load_shift_table(survey: &Survey, path: Option<&Path>) -> Result<Option<Input
     match (path, survey.shifts) {
         (None, ShiftConfig::Theory) => Ok(None),
         (Some(path), ShiftConfig::Table | ShiftConfig::AsPublished) => {
-            let parse = |bytes: &[u8]| {
-                let array = parse_npy(bytes)?;
-                require_finite(&array, "it")?;
-                Ok(ShiftTable::from_array(&array.shape, &array.data)?)
-            };
-            let parse = |bytes: &[u8]| parse(bytes).context("not a usable table of shifts");
+            let parse = |bytes: &[u8]| parse_shifts(bytes).context("not a usable table of shifts");
             Ok(Some(Input::read(path, parse)?))
         }
         (None, _) => bail!(
@@ -137,6 +132,12 @@ fn load_shift_table(survey: &Survey, path: Option<&Path>) -> Result<Option<Input
             path.display()
         ),
     }
+}
+
+fn parse_shifts(bytes: &[u8]) -> Result<ShiftTable> {
+    let array = parse_npy(bytes)?;
+    require_finite(&array, "it")?;
+    Ok(ShiftTable::from_array(&array.shape, &array.data)?)
 }
 
 #[cfg(test)]

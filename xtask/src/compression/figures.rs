@@ -1,6 +1,6 @@
 //! The figures of the study.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::group::Group;
 use super::measured::Baselines;

@@ -1,6 +1,5 @@
 //! Measures against the number of simulations, beside those published.
 
-use anyhow::{Context, Result};
 use flows::training::CurvePoint;
 
 use super::measured::{Comparison, spread};

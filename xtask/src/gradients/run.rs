@@ -43,6 +43,7 @@ struct Prepared<'a> {
 pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result<Option<Finished>> {
     study.begin(&(NAME, profile, seed), &PRODUCTS)?;
     let device = &open_device(DeviceChoice::Cpu)?;
+    let published = &density::published_draws()?;
     let (null, prepared) = prepare(study, profile, device, seed)?;
     let problems: Vec<Problem> = prepared
         .iter()
@@ -82,7 +83,6 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         }
     }
     let moons = &profile.two_moons;
-    let published = &density::published_draws()?;
     for method in &moons.method {
         for (weight, simulations, run) in method.grid.cells() {
             let name = name(TASK, &method.grid, weight, simulations, run);

@@ -1,7 +1,5 @@
 //! The figures of the study.
 
-use anyhow::{Context, Result};
-
 use super::convergence::{Convergence, Recipe};
 use super::curves::{Curve, best};
 use super::judge::Yardsticks;

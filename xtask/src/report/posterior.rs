@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::summary::{corner_caption, posterior_table};
 use super::{Figure, Grade, Section, Table, Verdict};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use flows::training::TrainingReport;
 use sbi::prior::Prior;
 use sbi::tasks::Task;
