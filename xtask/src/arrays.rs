@@ -1,14 +1,21 @@
 //! Arrays in numpy's formats: `.npy` in and out, `.npz` in and out, and maps as people bring them.
 
+mod chosen;
+mod maps;
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use npyz::{DType, NpyFile, Order, WriterBuilder};
+use half::f16;
+use npyz::{DType, Deserialize, Endianness, NpyFile, Order, TypeChar, WriterBuilder};
 use zip::write::SimpleFileOptions;
 
 use crate::files::write_atomic;
+
+pub use chosen::Chosen;
+pub use maps::{LATENTS, MAPS, read_map};
 
 /// An array of numbers in C order.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,17 +124,10 @@ pub fn parse_npy(mut reader: impl Read) -> Result<Array> {
     let shape: Vec<usize> =
         file.shape().iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>()?;
     let order = file.order();
-    let descr = file.dtype().descr();
     let total = file.len();
-    let read = match file.try_data::<f64>() {
-        Ok(items) => collect(items, total),
-        Err(file) => match file.try_data::<f32>() {
-            Ok(items) => collect(items.map(|x| x.map(f64::from)), total),
-            Err(file) => match file.try_data::<i64>() {
-                Ok(items) => collect(items.map(|x| x.map(|x| x as f64)), total),
-                Err(_) => bail!("its elements are {descr}; float64, float32 or int64 is needed"),
-            },
-        },
+    let read = match half_precision(&file) {
+        None => numbers(file)?,
+        Some(endianness) => halves(&mut reader, endianness, total),
     };
     let data = read.with_context(|| {
         format!("it is truncated: the header promises {total} elements of shape {shape:?}")
@@ -141,14 +141,68 @@ pub fn parse_npy(mut reader: impl Read) -> Result<Array> {
     Ok(Array { shape, data })
 }
 
+/// The elements as they are stored, of any type that is a number.
+fn numbers<R: Read>(file: NpyFile<R>) -> Result<std::io::Result<Vec<f64>>> {
+    let DType::Plain(kind) = file.dtype() else {
+        bail!("its elements are records with named fields: save one field, as in array['name']")
+    };
+    Ok(match (kind.type_char(), kind.size_field()) {
+        (TypeChar::Float, 8) => collect::<f64, _>(file, f64::from),
+        (TypeChar::Float, 4) => collect::<f32, _>(file, f64::from),
+        (TypeChar::Int, 8) => collect::<i64, _>(file, |x| x as f64),
+        (TypeChar::Int, 4) => collect::<i32, _>(file, f64::from),
+        (TypeChar::Int, 2) => collect::<i16, _>(file, f64::from),
+        (TypeChar::Int, 1) => collect::<i8, _>(file, f64::from),
+        (TypeChar::Uint, 8) => collect::<u64, _>(file, |x| x as f64),
+        (TypeChar::Uint, 4) => collect::<u32, _>(file, f64::from),
+        (TypeChar::Uint, 2) => collect::<u16, _>(file, f64::from),
+        (TypeChar::Uint, 1) => collect::<u8, _>(file, f64::from),
+        (kind, size) => bail!(
+            "its elements are {}; floats of 16, 32 or 64 bits or integers are needed, as \
+             array.astype('float64') makes them where that keeps their meaning",
+            match kind {
+                TypeChar::Float => format!("floats of {} bits", 8 * size),
+                TypeChar::Complex => "complex numbers".to_owned(),
+                TypeChar::Bool => "true or false".to_owned(),
+                TypeChar::Object => "Python objects".to_owned(),
+                TypeChar::UnicodeStr | TypeChar::ByteStr => "text".to_owned(),
+                TypeChar::TimeDelta | TypeChar::DateTime => "times".to_owned(),
+                _ => "of a type that is no number".to_owned(),
+            }
+        ),
+    })
+}
+
+/// The order of the bytes, if the elements are floats of 16 bits.
+fn half_precision<R: Read>(file: &NpyFile<R>) -> Option<Endianness> {
+    let DType::Plain(kind) = file.dtype() else { return None };
+    let half = kind.type_char() == TypeChar::Float && kind.size_field() == 2;
+    half.then_some(kind.endianness())
+}
+
+/// Elements of 16 bits, of which npyz knows nothing.
+fn halves(reader: &mut impl Read, endianness: Endianness, total: u64) -> std::io::Result<Vec<f64>> {
+    let from_bytes = match endianness {
+        Endianness::Big => f16::from_be_bytes,
+        _ => f16::from_le_bytes,
+    };
+    let mut data = Vec::new();
+    for _ in 0..total {
+        let mut bytes = [0; 2];
+        reader.read_exact(&mut bytes)?;
+        data.push(f64::from(from_bytes(bytes)));
+    }
+    Ok(data)
+}
+
 /// Grows with what is really there, so that a header's false promise cannot exhaust memory.
-fn collect(
-    items: impl Iterator<Item = std::io::Result<f64>>,
-    total: u64,
+fn collect<T: Deserialize, R: Read>(
+    file: NpyFile<R>,
+    number: impl Fn(T) -> f64,
 ) -> std::io::Result<Vec<f64>> {
-    let mut data = Vec::with_capacity(usize::try_from(total.min(1 << 24)).unwrap_or(0));
-    for item in items {
-        data.push(item?);
+    let mut data = Vec::with_capacity(usize::try_from(file.len().min(1 << 24)).unwrap_or(0));
+    for item in file.data::<T>().map_err(std::io::Error::other)? {
+        data.push(number(item?));
     }
     Ok(data)
 }
@@ -192,38 +246,6 @@ pub fn require_finite(array: &Array, what: &str) -> Result<()> {
          masked pixels are not supported",
         array.data[first]
     )
-}
-
-/// Reads square convergence maps, `[bin, y, x]` or `[y, x, bin]`, and gives them as `[bin, y, x]`
-/// with the number of pixels along a side.
-///
-/// # Errors
-/// If the file is unusable, the shape is not that of `bins` square maps with an even number of
-/// pixels, or a value is not finite.
-pub fn read_map(path: &Path, bins: usize) -> Result<(usize, Vec<f64>)> {
-    let array = read_npy(path)?;
-    let what = path.display().to_string();
-    require_finite(&array, &what)?;
-    let (npix, data) = match array.shape[..] {
-        [b, y, x] if b == bins && y == x => (x, array.data),
-        [y, x, b] if b == bins && y == x => (x, bins_first(&array.data, bins)),
-        [y, x] if bins == 1 && y == x => (x, array.data),
-        _ => bail!(
-            "{what} has shape {:?}; this survey has {bins} tomographic bin(s), so \
-             [{bins}, npix, npix] or [npix, npix, {bins}] is needed",
-            array.shape
-        ),
-    };
-    ensure!(
-        npix >= 2 && npix % 2 == 0,
-        "{what} has {npix} x {npix} pixels; an even number of pixels along a side is needed"
-    );
-    Ok((npix, data))
-}
-
-/// `[y, x, bin]` to `[bin, y, x]`.
-fn bins_first(data: &[f64], bins: usize) -> Vec<f64> {
-    (0..bins).flat_map(|bin| data.iter().skip(bin).step_by(bins).copied()).collect()
 }
 
 /// Writes an `.npz` that numpy reads; the file appears whole or not at all.

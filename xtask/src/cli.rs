@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use lognormal_sim::{Cosmology, ShiftConfig, ShiftTable, Survey};
+use lognormal_sim::Cosmology;
 
 use crate::commands::{
     benchmark, ci, density, posterior, report, scores, simulate, spectra, task, test, tidy,
 };
 use crate::sampling::Sampler;
 use crate::study::Earlier;
+use crate::survey::SurveyInput;
 
 /// Full-field inference for weak lensing: simulate tomographic convergence maps, and draw the
 /// posterior of the cosmological parameters from every pixel of them.
@@ -119,53 +120,12 @@ pub struct SurveyArguments {
 }
 
 impl SurveyArguments {
-    /// The survey asked for.
+    /// The survey asked for, with what it reads.
     ///
     /// # Errors
-    /// If there is no such preset or file, or the survey makes no sense.
-    pub fn load(&self) -> Result<Survey> {
-        let path = std::path::Path::new(&self.survey);
-        if path.extension().is_some() || path.is_file() {
-            return Survey::from_file(path)
-                .with_context(|| format!("survey {} cannot be used", path.display()));
-        }
-        Survey::preset(&self.survey).with_context(|| {
-            format!("--survey {}: neither a preset nor an existing file", self.survey)
-        })
-    }
-
-    /// Hash of the content of the table of shifts, as part of the identity of a run.
-    ///
-    /// # Errors
-    /// If the table cannot be read.
-    pub fn shift_table_hash(&self) -> Result<Option<String>> {
-        let Some(path) = &self.shift_table else { return Ok(None) };
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Some(blake3::hash(&bytes).to_hex().to_string()))
-    }
-
-    /// The table of shifts, which must be given exactly when the survey looks them up.
-    ///
-    /// # Errors
-    /// If it is missing, superfluous or unusable.
-    pub fn load_shift_table(&self, survey: &Survey) -> Result<Option<ShiftTable>> {
-        match (&self.shift_table, survey.shifts) {
-            (None, ShiftConfig::Theory) => Ok(None),
-            (Some(path), ShiftConfig::Table | ShiftConfig::AsPublished) => {
-                Ok(Some(ShiftTable::read(path)?))
-            }
-            (None, _) => anyhow::bail!(
-                "survey {} looks its lognormal shifts up: give the table with --shift-table",
-                survey.name
-            ),
-            (Some(path), ShiftConfig::Theory) => anyhow::bail!(
-                "survey {} computes its lognormal shifts: --shift-table {} has no use \
-                 (did you mean --survey lsst_y10_as_published?)",
-                survey.name,
-                path.display()
-            ),
-        }
+    /// As [`SurveyInput::load`].
+    pub fn load(&self) -> Result<SurveyInput> {
+        SurveyInput::load(&self.survey, self.shift_table.as_deref())
     }
 }
 
@@ -193,9 +153,6 @@ pub struct SamplerArguments {
 /// What happens to earlier results in the same folder.
 #[derive(Args, Clone, Debug)]
 pub struct ResumeArguments {
-    /// Continue from what is already there (this is the default)
-    #[arg(long, conflicts_with = "fresh")]
-    pub resume: bool,
     /// Forget what is already there
     #[arg(long)]
     pub fresh: bool,
@@ -210,16 +167,4 @@ impl ResumeArguments {
     pub fn earlier(&self) -> Earlier {
         Earlier { fresh: self.fresh, strict: self.strict }
     }
-}
-
-/// Sets the map size of a survey, or explains why not.
-///
-/// # Errors
-/// If the number of pixels cannot be used.
-pub fn with_npix(survey: Survey, npix: Option<usize>) -> Result<Survey> {
-    let Some(npix) = npix else { return Ok(survey) };
-    ensure!(npix % 2 == 0, "--npix {npix}: an even number of pixels along a side is needed");
-    let survey = survey.with_npix(npix);
-    survey.validate().with_context(|| format!("--npix {npix}"))?;
-    Ok(survey)
 }

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use taskgraph::files;
@@ -55,10 +55,84 @@ pub fn require_writable_folder(folder: &Path) -> Result<()> {
     files::require_writable_folder(folder).context(REMEDY)
 }
 
-/// As [`require_writable_folder`], for the folder of an output file.
+/// Copies a file; see [`write_atomic`].
 ///
 /// # Errors
-/// If the folder cannot be created or written, or `path` is itself a folder.
-pub fn require_writable_file(path: &Path) -> Result<()> {
-    files::require_writable_file(path).context(REMEDY)
+/// If the file cannot be read or the copy not be written.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    Ok(files::copy(from, to)?)
+}
+
+/// Proves, before long work, that the file asked for with --out can be written and that nobody
+/// loses anything by it: its name ends in one of `extensions`, it is none of `inputs`, and what is
+/// there now, if anything, is a file.
+///
+/// # Errors
+/// If it is otherwise, or the folder of the file cannot be created or written.
+pub fn require_output(path: &Path, extensions: &[&str], inputs: &[PathBuf]) -> Result<()> {
+    ensure!(
+        !path.is_dir(),
+        "the output {} is a folder; give the name of a file with --out",
+        path.display()
+    );
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    ensure!(
+        extensions.iter().any(|allowed| extension.eq_ignore_ascii_case(allowed)),
+        "--out {}: the name of the output must end in .{}",
+        path.display(),
+        extensions.join(" or .")
+    );
+    let target = files::replaceable(path).context("--out")?;
+    require_no_input(&target, inputs)?;
+    require_writable_folder(files::folder_of(&target))
+}
+
+/// Refuses a path that leads to the same file as one of `inputs`.
+///
+/// # Errors
+/// If it does.
+pub fn require_no_input(path: &Path, inputs: &[PathBuf]) -> Result<()> {
+    let Ok(found) = path.canonicalize() else { return Ok(()) };
+    for input in inputs {
+        ensure!(
+            input.canonicalize().ok().as_ref() != Some(&found),
+            "the output {} would replace the input {}; choose another with --out",
+            path.display(),
+            input.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_say_another_format_are_refused_with_those_that_are_allowed() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let message = |name: &str| {
+            let refused = require_output(&folder.path().join(name), &["npz", "csv"], &[]);
+            format!("{:#}", refused.expect_err(name))
+        };
+        for name in ["a.txt", "a.npy", "a", "npz", ".npz"] {
+            assert!(message(name).contains("must end in .npz or .csv"), "{}", message(name));
+        }
+        for name in ["a.npz", "a.CSV", "b.c.npz"] {
+            require_output(&folder.path().join(name), &["npz", "csv"], &[])?;
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_input_is_never_an_output_even_by_a_link() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (file, link) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
+        write_text(&file, "")?;
+        std::os::unix::fs::symlink(&file, &link)?;
+        let refused = require_output(&link, &["npz"], &[file]).unwrap_err();
+        assert!(format!("{refused:#}").contains("would replace the input"), "{refused:#}");
+        Ok(())
+    }
 }

@@ -30,4 +30,5 @@ mod thresholds;
 
 pub use profile::Profile;
 pub use report::{NAME, digest, write_report};
+pub use results::RESULTS;
 pub use run::run;

@@ -16,5 +16,5 @@ pub use inference::{Method, Problem, draw_posterior};
 pub use measurement::{Measurement, measure};
 pub use observation::{OBSERVATION, Observed, observation_seed};
 pub use profile::{C2stProfile, Profile};
-pub use report::{ReportInputs, digest, write_report};
+pub use report::{NAME, ReportInputs, digest, write_report};
 pub use run::run;

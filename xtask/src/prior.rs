@@ -10,6 +10,10 @@ use lognormal_sim::PARAMETERS;
 use sbi::prior::Marginal;
 use serde::{Deserialize, Serialize};
 
+/// Least standard deviation of a parameter beside its mean. The precision of numbers, 2e-16, is a
+/// millionth of it.
+const RESOLUTION: f64 = 2e-10;
+
 /// Number of parameters.
 pub const DIM: usize = PARAMETERS.len();
 
@@ -53,6 +57,14 @@ impl TryFrom<PriorFile> for Prior {
             (row.name.as_str(), Marginal::TruncatedNormal { mean, sd, lower, upper })
         });
         let prior = sbi::prior::Prior::new(marginals)?;
+        for Row { name, mean, sd, .. } in &file.parameter {
+            let least = RESOLUTION * mean.abs();
+            ensure!(
+                *sd >= least,
+                "{name}: sd = {sd:e} is too small beside the mean {mean}: draws would differ in \
+                 their last digits only; give {least:e} or more"
+            );
+        }
         Ok(Self { file, prior })
     }
 }

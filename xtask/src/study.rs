@@ -33,6 +33,14 @@ pub struct Earlier {
     pub strict: bool,
 }
 
+/// As [`Study::begin`], for a folder without tasks.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn begin_run<C: Serialize>(folder: &Path, run: &C, products: &[&str]) -> Result<()> {
+    Ok(taskgraph::begin_run(folder, run, products)?)
+}
+
 fn runner(strict: bool) -> Runner {
     Runner { program: program(), strict, observer: Box::new(Terminal) }
 }
@@ -63,6 +71,14 @@ impl Study {
     #[must_use]
     pub fn look_into(folder: &Path) -> Self {
         Self(taskgraph::Study::look_into(folder, runner(false)))
+    }
+
+    /// Says which run this is; see [`taskgraph::Study::begin`].
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn begin<C: Serialize>(&self, run: &C, products: &[&str]) -> Result<()> {
+        Ok(self.0.begin(run, products)?)
     }
 
     /// The output of a task; see [`taskgraph::Study::run`].

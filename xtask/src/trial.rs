@@ -15,3 +15,4 @@ mod watch;
 pub use method::{FlowFamily, Method, Settings};
 pub use observation::Observation;
 pub use run::Inference;
+pub use steps::ESTIMATOR;

@@ -89,11 +89,16 @@ fn body(out: &mut String, section: &Section, figures: &mut usize, tables: &mut u
 }
 
 fn set_figure(out: &mut String, figure: &Figure, number: usize) {
+    let drawing = match &figure.drawing {
+        Ok(svg) => format!("<div class=\"drawing\">{svg}</div>"),
+        Err(reason) => {
+            let reason = to_html(&reason.to_string());
+            format!("<p class=\"warning\">This figure cannot be drawn: {reason}.</p>")
+        }
+    };
     let _ = writeln!(
         out,
-        "<figure>\n<div class=\"drawing\">{}</div>\n\
-         <figcaption><b>Figure {number}.</b> {}</figcaption>\n</figure>",
-        figure.svg,
+        "<figure>\n{drawing}\n<figcaption><b>Figure {number}.</b> {}</figcaption>\n</figure>",
         to_html(&figure.caption)
     );
 }
@@ -135,7 +140,7 @@ mod tests {
                 paragraphs: vec!["<script>alert(1)</script> in `run_1`".into()],
                 warnings: vec!["one chain is stuck".into()],
                 verdicts: vec![Verdict { grade: Grade::Bad, text: "R-hat 1.4 > 1.01".into() }],
-                figures: vec![Figure { svg: "<svg></svg>".into(), caption: "A \"figure\"".into() }],
+                figures: vec![Figure { drawing: Ok("<svg></svg>".into()), caption: "A \"figure\"".into() }],
                 tables: vec![Table {
                     caption: "means".into(),
                     columns: vec!["".into(), "mean".into()],
@@ -164,6 +169,20 @@ mod tests {
             "<th><i>σ</i><sub>8</sub></th><td>0.83</td>",
             "No-U-Turn",
         ] {
+            assert!(html.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_figure_that_cannot_be_drawn_says_why_and_keeps_its_number() {
+        let mut report = sample();
+        let what = "run <1>".to_owned();
+        let reason = crate::plot::error::PlotError::TooFewSamples { what, found: 8, needed: 20 };
+        let lost = Figure { drawing: Err(reason), caption: "Corner plot".into() };
+        report.sections[0].figures.insert(0, lost);
+        let html = report.html();
+        let reason = "This figure cannot be drawn: run &lt;1&gt;: 8 samples, at least 20";
+        for part in [reason, "Figure 1.</b> Corner plot", "Figure 2.</b> A &quot;figure&quot;"] {
             assert!(html.contains(part), "{part}");
         }
     }

@@ -7,6 +7,8 @@ pub mod summary;
 
 pub use references::Reference;
 
+use crate::plot::error::PlotError;
+
 /// A whole report.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -44,8 +46,9 @@ pub struct Section {
 /// A figure with its caption.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// The drawing.
-    pub svg: String,
+    /// The drawing as SVG. What cannot be drawn costs nobody the rest of the report: the reason
+    /// stands in its place.
+    pub drawing: Result<String, PlotError>,
     /// What it shows.
     pub caption: String,
 }

@@ -35,10 +35,18 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// A file is asked for where a folder stands.
-    #[error("the output {} is a folder; give the name of a file", path.display())]
-    IsFolder {
-        /// The folder.
+    /// A file is to be written where something else stands.
+    #[error("{} is {what}, not a file that can be replaced", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What stands there.
+        what: &'static str,
+    },
+    /// A link leads back to itself.
+    #[error("{} is a link to itself", path.display())]
+    Circle {
+        /// The link.
         path: PathBuf,
     },
     /// What fills a file failed; the old file is untouched.

@@ -21,5 +21,5 @@ pub use program::{Program, Runner};
 pub use seed::derive_seed;
 pub use shard::Shard;
 pub use stage::{Crew, Planned};
-pub use study::{Output, Seen, State, Study};
+pub use study::{Output, Seen, State, Study, begin_run};
 pub use workspace::Workspace;

@@ -12,6 +12,7 @@
 //! do something else.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +21,7 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 
 use crate::error::{BoxError, Error, Result, chain};
-use crate::files::{read_json, require_writable_folder, write_json};
+use crate::files::{read_json, require_writable_folder, write_json, write_text};
 use crate::lock::FileLock;
 use crate::manifest::{CHECKPOINTS, MANIFEST, Manifest};
 use crate::program::{Program, Runner};
@@ -29,6 +30,10 @@ use crate::workspace::{Steps, Workspace};
 
 /// Folder of the locks of tasks.
 const LOCKS: &str = "locks";
+/// Folder of the results of tasks.
+const TASKS: &str = "tasks";
+/// File that says which run the folder belongs to.
+const RUN: &str = ".run";
 
 /// A folder of task results.
 pub struct Study {
@@ -108,7 +113,8 @@ impl Study {
     pub fn open(folder: &Path, fresh: bool, runner: Runner) -> Result<Self> {
         require_writable_folder(folder)?;
         let access = Access::Alone { _lock: FileLock::alone(folder)? };
-        let forgotten = if fresh { &["tasks", LOCKS][..] } else { &[LOCKS] };
+        require_run(folder, fresh)?;
+        let forgotten = if fresh { &[TASKS, LOCKS][..] } else { &[LOCKS] };
         for name in forgotten {
             let path = folder.join(name);
             if path.exists() {
@@ -125,6 +131,7 @@ impl Study {
     pub fn open_shard(folder: &Path, shard: Shard, runner: Runner) -> Result<Self> {
         require_writable_folder(folder)?;
         let lock = FileLock::shared(folder)?;
+        require_run(folder, false)?;
         let locks = folder.join(LOCKS);
         fs::create_dir_all(&locks).map_err(Error::io("create", &locks))?;
         Self::with_access(folder, Access::Shard { shard, _lock: lock }, runner)
@@ -138,7 +145,7 @@ impl Study {
     }
 
     fn with_access(folder: &Path, access: Access, runner: Runner) -> Result<Self> {
-        let tasks = folder.join("tasks");
+        let tasks = folder.join(TASKS);
         fs::create_dir_all(&tasks).map_err(Error::io("create", &tasks))?;
         Ok(Self::new(folder, access, runner))
     }
@@ -146,6 +153,19 @@ impl Study {
     fn new(folder: &Path, access: Access, runner: Runner) -> Self {
         let (folder, seen) = (folder.to_path_buf(), Mutex::default());
         Self { folder, access, runner, seen, told: AtomicBool::new(false) }
+    }
+
+    /// Says which run this is, before its first task. `products` are the names of the files that
+    /// runs leave beside their tasks: those of the same run stay, those of another are removed, so
+    /// that the folder never holds files of two.
+    ///
+    /// # Errors
+    /// If `run` has no JSON form, or the folder cannot be written.
+    pub fn begin<C: Serialize>(&self, run: &C, products: &[&str]) -> Result<()> {
+        match self.access {
+            Access::Looking => Ok(()),
+            _ => begin_run(&self.folder, run, products),
+        }
     }
 
     /// The output of a task: as found if it was made before from the same configuration and
@@ -302,7 +322,7 @@ impl Study {
     }
 
     fn result_folder(&self, manifest: &Manifest) -> PathBuf {
-        self.folder.join("tasks").join(manifest.folder_name())
+        self.folder.join(TASKS).join(manifest.folder_name())
     }
 
     /// The right to make a task, if no other process has it.
@@ -323,6 +343,43 @@ impl Study {
         let shared = matches!(self.access, Access::Shard { .. });
         shared.then(|| self.folder.join(LOCKS).join(manifest.folder_name()))
     }
+}
+
+/// Sees to it that a folder with results says of which run they are: of no run that may go on, if
+/// they are to be forgotten or it was never said.
+fn require_run(folder: &Path, forget: bool) -> Result<()> {
+    let record = folder.join(RUN);
+    if folder.join(TASKS).is_dir() && (forget || !record.exists()) {
+        write_text(&record, "")?;
+    }
+    Ok(())
+}
+
+/// As [`Study::begin`], for a folder without tasks.
+///
+/// # Errors
+/// As [`Study::begin`].
+pub fn begin_run<C: Serialize>(folder: &Path, run: &C, products: &[&str]) -> Result<()> {
+    let record = folder.join(RUN);
+    let run = serde_json::to_vec(run)
+        .map_err(|source| Error::NoJson { what: "the identity of the run".into(), source })?;
+    let identity = blake3::hash(&run).to_hex().to_string();
+    match fs::read_to_string(&record) {
+        Ok(earlier) if earlier.trim() == identity => return Ok(()),
+        Ok(_) => {
+            for path in products.iter().map(|product| folder.join(product)) {
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(Error::io("remove", &path)(error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        // A new folder: what lies there is not ours.
+        Err(_) => {}
+    }
+    write_text(&record, &format!("{identity}\n"))
 }
 
 /// Folder of a task at work.

@@ -53,7 +53,7 @@ pub struct Arguments {
     #[arg(long, value_name = "I/N", conflicts_with = "fresh")]
     shard: Option<Shard>,
     /// List the tasks that are done and those that are missing
-    #[arg(long, conflicts_with_all = ["shard", "fresh", "resume"])]
+    #[arg(long, conflicts_with_all = ["shard", "fresh"])]
     status: bool,
     #[command(flatten)]
     resume: ResumeArguments,

@@ -1,22 +1,25 @@
 //! `posterior`: the posterior of a map the user brings.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use lognormal_sim::{Cosmology, Simulator};
+use lognormal_sim::Cosmology;
 
 use super::report::STUDY;
-use crate::arrays::{Named, read_map, write_npz};
-use crate::cli::{ResumeArguments, SamplerArguments, SurveyArguments, with_npix};
-use crate::files::write_json;
+use crate::arrays::{Chosen, MAPS, Named, read_map, write_npz};
+use crate::cli::{ResumeArguments, SamplerArguments, SurveyArguments};
+use crate::files::{copy, write_json};
 use crate::lensing::{Method, Problem, ReportInputs, draw_posterior, measure, write_report};
 use crate::machine::machine;
 use crate::map_fit::{self, FINDINGS, FitInputs, PREDICTIVE};
 use crate::prior::Prior;
+use crate::products::{PRODUCTS, spare_inputs};
 use crate::sampling::{DIAGNOSTICS, SAMPLES, SamplerConfig};
 use crate::study::Study;
+
+/// Name of what it leaves in its file.
+pub const NAME: &str = "posterior";
 
 /// Arguments of `posterior`.
 #[derive(Args)]
@@ -28,11 +31,13 @@ use crate::study::Study;
     The folder gets samples.npz (samples [chain,draw,6], names), diagnostics.json and report.html.\n\
     The map is held against the survey first: one that cannot be its own is refused, with the likely\n\
     cause. Afterwards the report says whether the posterior predicts the map.\n\
+    The map is [bin,y,x] or [y,x,bin], in an .npy or .npz: `simulate` makes such files. FILE#NAME\n\
+    names an array of an .npz, FILE#NAME[K] the K-th entry, from 0, along its first axis.\n\
     A run that was stopped, even killed, continues with the same command.")]
 pub struct Arguments {
-    /// Observed map (.npy) with axes bin,y,x or y,x,bin
+    /// Observed map (.npy or .npz) with axes bin,y,x or y,x,bin
     #[arg(long, value_name = "FILE")]
-    map: PathBuf,
+    map: Chosen,
     /// How the map is compared with theory
     #[arg(long, value_enum, default_value = "explicit")]
     method: Method,
@@ -62,15 +67,11 @@ pub struct Arguments {
 /// If an argument makes no sense, a chain fails, or the folder cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let survey = arguments.survey.load()?;
-    let table = arguments.survey.load_shift_table(&survey)?;
-    let table_hash = arguments.survey.shift_table_hash()?;
     let prior = Prior::load(&arguments.prior)?;
-    let (npix, map) = read_map(&arguments.map, survey.sources()?.bins.len())?;
-    let survey = with_npix(survey, Some(npix))?;
-    let simulator = match table {
-        Some(table) => Simulator::with_shift_table(survey.clone(), table)?,
-        None => Simulator::new(survey.clone())?,
-    };
+    let bins = survey.survey().sources()?.bins.len();
+    let (npix, map) = read_map(&arguments.map, &MAPS, bins)?;
+    let survey = survey.with_npix(Some(npix))?;
+    let simulator = survey.simulator()?;
     let config = SamplerConfig {
         chains: arguments.sampler.chains as usize,
         warmup: arguments.sampler.warmup as usize,
@@ -80,14 +81,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         target_accept: arguments.sampler.sampler.target_accept(),
     };
     let (method, seed, folder) = (arguments.method, arguments.seed, &arguments.out);
+    let inputs = [survey.files(), &[arguments.map.file().into(), arguments.prior.clone().into()]];
+    spare_inputs(folder, &inputs.concat())?;
     let study = Study::open(folder, arguments.resume.earlier())?;
+    let identity = (&survey, &prior, &config, seed);
+    study.begin(&(NAME, method, &identity, &map), &PRODUCTS)?;
     let problem = Problem { simulator: &simulator, prior: &prior, map: &map };
-    let shape = [simulator.bins(), npix, npix];
+    let shape = [bins, npix, npix];
 
     let observation = study.run("map", 1, &map, &[], |workspace| {
         write_npz(&workspace.path("map.npz"), [Named::f64("map", &shape, &map)])
     })?;
-    let model = (&survey, &table_hash, &prior, seed);
+    let model = (&survey, &prior, seed);
     let findings = study.run("map-check", 1, &model, &[&observation], |workspace| {
         map_fit::check_map(&problem, seed, workspace)
     })?;
@@ -96,7 +101,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let measurement = measure(&problem, &Cosmology::FIDUCIAL)?;
         write_json(&workspace.path("spectra.json"), &measurement)
     })?;
-    let identity = (&survey, &table_hash, &prior, &config, seed);
     let posterior = study.run(method.name(), 1, &identity, &[&observation], |workspace| {
         draw_posterior(&problem, method, &config, seed, workspace)
     })?;
@@ -105,17 +109,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         map_fit::check_posterior(&problem, &posterior.path(SAMPLES), seed, workspace)
     })?;
     for file in [SAMPLES, DIAGNOSTICS] {
-        fs::copy(posterior.path(file), folder.join(file))
-            .with_context(|| format!("cannot write {}", folder.join(file).display()))?;
+        copy(&posterior.path(file), &folder.join(file))?;
     }
     let relative = |path: PathBuf| -> Result<PathBuf> {
         Ok(path.strip_prefix(folder).context("results lie in the study")?.to_path_buf())
     };
     let inputs = ReportInputs {
+        study: NAME.into(),
         title: "Posterior of a convergence map".into(),
-        subtitle: format!("{} posterior of {}", method.name(), arguments.map.display()),
+        subtitle: format!("{} posterior of {}", method.name(), arguments.map),
         facts: vec![
-            ("survey".into(), survey.name.clone()),
+            ("survey".into(), survey.survey().name.clone()),
             ("map".into(), format!("{} bins of {npix} x {npix} pixels", shape[0])),
             ("sampler".into(), config.sampler.name().into()),
             ("seed".into(), seed.to_string()),
@@ -124,7 +128,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ],
         sampler: config.sampler,
         prior: prior.clone(),
-        map_size_deg: survey.map_size_deg,
+        map_size_deg: survey.survey().map_size_deg,
         truth: None,
         maps: relative(observation.path("map.npz"))?,
         spectra: relative(spectra.path("spectra.json"))?,

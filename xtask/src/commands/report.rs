@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::benchmark::all;
+use super::{benchmark::all, posterior};
 use crate::files::{read_json, require_writable_folder};
 use crate::{compression, gradients, inference, lensing};
 
@@ -50,11 +50,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let inputs = serde_json::from_value(inputs).with_context(damaged)?;
             all::write_page(folder, &inputs)?
         }
-        Some(other) => bail!("{}: unknown study '{other}'", path.display()),
-        None => {
+        Some(lensing::NAME | posterior::NAME) => {
             let inputs = serde_json::from_value(inputs).with_context(damaged)?;
             lensing::write_report(folder, &inputs)?
         }
+        Some(other) => bail!("{}: unknown study '{other}'", path.display()),
+        None => bail!(
+            "{} does not say of which study it is: it is not of this program, or of an earlier \
+             version. The command that made {} draws its page, from the results that it finds there",
+            path.display(),
+            folder.display()
+        ),
     };
     eprintln!("report: {}", path.display());
     Ok(())

@@ -4,18 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use lognormal_sim::Simulator;
 
-use crate::cli::{Parameters, ResumeArguments, SurveyArguments, with_npix};
+use crate::cli::{Parameters, ResumeArguments, SurveyArguments};
 use crate::files::{read_json, write_json, write_text};
 use crate::machine::machine;
+use crate::products::{PRODUCTS, REPORT, spare_inputs};
 use crate::progress::Progress;
 use crate::report::references::select;
 use crate::report::{Report, Table};
 use crate::score_noise::{ScoreNoise, Settings, measure, section};
 use crate::study::Study;
 
-const NOISE: &str = "score_noise.json";
+/// File of the measured noise.
+pub const NOISE: &str = "score_noise.json";
 
 /// Arguments of `scores`.
 #[derive(Args)]
@@ -50,17 +51,14 @@ pub struct Arguments {
 /// # Errors
 /// If an argument makes no sense, a simulation fails, or the folder cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let survey = with_npix(arguments.survey.load()?, Some(arguments.npix))?;
-    let table = arguments.survey.load_shift_table(&survey)?;
-    let table_hash = arguments.survey.shift_table_hash()?;
-    let simulator = match table {
-        Some(table) => Simulator::with_shift_table(survey, table)?,
-        None => Simulator::new(survey)?,
-    };
+    let survey = arguments.survey.load()?.with_npix(Some(arguments.npix))?;
+    let simulator = survey.simulator()?;
     let settings = Settings { maps: arguments.maps as usize, ..Settings::default() };
     let parameters = arguments.params.0;
+    spare_inputs(&arguments.out, survey.files())?;
     let study = Study::open(&arguments.out, arguments.resume.earlier())?;
-    let config = (simulator.survey(), table_hash, parameters, settings, arguments.seed);
+    let config = (&survey, parameters, settings, arguments.seed);
+    study.begin(&("scores", &config), &PRODUCTS)?;
     let output = study.run("score noise", 1, &config, &[], |workspace| {
         let progress = Progress::new("scores", settings.steps());
         let step = || progress.advance(1);
@@ -86,8 +84,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         references: select(&["zeghal2022", "zeghal2025"])
             .map_err(|keys| anyhow::anyhow!("no bibliography entries for {keys:?}"))?,
     };
-    write_text(&arguments.out.join("report.html"), &report.html())?;
-    println!("{}", arguments.out.join("report.html").display());
+    write_text(&arguments.out.join(REPORT), &report.html())?;
+    println!("{}", arguments.out.join(REPORT).display());
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::arrays::{Named, read_npz, write_npz};
-use crate::cli::{Parameters, SurveyArguments, with_npix};
-use crate::files::require_writable_file;
+use crate::cli::{Parameters, SurveyArguments};
+use crate::files::require_output;
 use crate::prior::{DIM, Prior};
 use crate::progress::Progress;
 use crate::study::{Earlier, Output, Study, derive_seed};
@@ -83,17 +83,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         arguments.noise || arguments.score.is_none(),
         "--score needs noise: without it the density of a map has no derivative"
     );
-    let survey = with_npix(arguments.survey.load()?, arguments.npix)?;
-    let table = arguments.survey.load_shift_table(&survey)?;
+    let survey = arguments.survey.load()?.with_npix(arguments.npix)?;
     let prior = Prior::load(arguments.prior.as_deref().unwrap_or("lsst_y10"))?;
     if let Some(parameters) = arguments.params {
         Cosmology::from_parameters(&parameters.0)?;
     }
-    require_writable_file(&arguments.out)?;
-    let simulator = match table {
-        Some(table) => Simulator::with_shift_table(survey, table)?,
-        None => Simulator::new(survey)?,
-    };
+    let prior_file = arguments.prior.iter().map(PathBuf::from);
+    let inputs: Vec<PathBuf> = survey.files().iter().cloned().chain(prior_file).collect();
+    require_output(&arguments.out, &["npz"], &inputs)?;
+    let simulator = survey.simulator()?;
     let count = arguments.count as usize;
     let thetas: Vec<[f64; DIM]> = match arguments.params {
         Some(parameters) => vec![parameters.0; count],
@@ -103,7 +101,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     };
 
-    let table = arguments.survey.shift_table_hash()?;
     let work = work_folder(&arguments.out);
     let study = Study::open(&work, Earlier::default())?;
     let progress = Progress::new("simulating", count);
@@ -112,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for (k, thetas) in thetas.chunks(per_chunk).enumerate() {
         let first = k * per_chunk;
         let run = (arguments.seed, first, arguments.noise, arguments.score);
-        let config = (simulator.survey(), &table, &prior, run, thetas);
+        let config = (&survey, &prior, run, thetas);
         let chunk = study.run("maps", 1, &config, &[], |workspace| {
             let one = |k: usize, theta: &[f64; DIM]| {
                 let simulated = simulate(&simulator, &prior, arguments, theta, (first + k) as u64);

@@ -8,9 +8,9 @@ use autodiff::{Dual, Real};
 use clap::Args;
 use lognormal_sim::{Cosmology, PARAMETERS, ShiftTable, Survey, Theory};
 
-use crate::arrays::{Named, read_npy, require_finite, write_npz};
-use crate::cli::{Parameters, SurveyArguments, with_npix};
-use crate::files::{require_writable_file, write_text};
+use crate::arrays::{Chosen, Named, write_npz};
+use crate::cli::{Parameters, SurveyArguments};
+use crate::files::{require_output, write_text};
 
 /// Arguments of `spectra`.
 #[derive(Args)]
@@ -26,9 +26,9 @@ pub struct Arguments {
     /// Multipoles
     #[arg(long, value_delimiter = ',')]
     ell: Vec<f64>,
-    /// Multipoles from an .npy file
+    /// Multipoles from a file (.npy, or .npz with an array named ell)
     #[arg(long, value_name = "FILE")]
-    ell_file: Option<PathBuf>,
+    ell_file: Option<Chosen>,
     #[command(flatten)]
     survey: SurveyArguments,
     /// Pixels along a side of the map, to which the lognormal shifts refer [default: the survey's]
@@ -54,21 +54,18 @@ struct Spectra {
 /// # Errors
 /// If an argument makes no sense or the output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let survey = with_npix(arguments.survey.load()?, arguments.npix)?;
-    let table = arguments.survey.load_shift_table(&survey)?;
+    let survey = arguments.survey.load()?.with_npix(arguments.npix)?;
     let cosmology = Cosmology::from_parameters(&arguments.params.0)?;
     let ell = match &arguments.ell_file {
         None => arguments.ell.clone(),
-        Some(path) => {
-            let array = read_npy(path)?;
-            require_finite(&array, &path.display().to_string())?;
-            array.data
-        }
+        Some(chosen) => chosen.read_finite(&["ell"])?.data,
     };
     ensure!(!ell.is_empty(), "no multipole was given");
-    require_writable_file(&arguments.out)?;
-    let spectra = compute(&survey, table.as_ref(), &cosmology, ell)?;
-    if arguments.out.extension().is_some_and(|extension| extension == "csv") {
+    let table = arguments.ell_file.iter().map(|chosen| chosen.file().to_path_buf());
+    let inputs: Vec<PathBuf> = survey.files().iter().cloned().chain(table).collect();
+    require_output(&arguments.out, &["npz", "csv"], &inputs)?;
+    let spectra = compute(survey.survey(), survey.shift_table(), &cosmology, ell)?;
+    if arguments.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
         write_text(&arguments.out, &spectra.csv()?)
     } else {
         spectra.write(&arguments.out)

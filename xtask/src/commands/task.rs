@@ -7,8 +7,10 @@ use clap::Args;
 use flows::DeviceChoice;
 use sbi::tasks;
 
+use crate::arrays::Chosen;
 use crate::cli::ResumeArguments;
 use crate::device;
+use crate::products::spare_inputs;
 use crate::study::Study;
 use crate::trial::{FlowFamily, Inference, Method, Observation, Settings};
 
@@ -24,8 +26,9 @@ use crate::trial::{FlowFamily, Inference, Method, Observation, Settings};
         --out results/slcp\n\n\
     The folder gets samples.npz (samples [draw,parameter], names), diagnostics.json, report.html\n\
     and, for neural methods, estimator.safetensors. A run that was stopped, even killed, continues\n\
-    with the same command. Observations are .npy files with the observables of the task in their\n\
-    order; those of lotka-volterra* are [10,2] (time, prey and predators).")]
+    with the same command. Observations are .npy or .npz files with the observables of the task in\n\
+    their order; those of lotka-volterra* are [10,2] (time, prey and predators). FILE#NAME names an\n\
+    array of an .npz.")]
 pub struct Arguments {
     /// Task; see --list
     #[arg(required_unless_present = "list", value_name = "NAME")]
@@ -33,10 +36,10 @@ pub struct Arguments {
     /// List the tasks with their numbers of parameters and observables
     #[arg(long)]
     list: bool,
-    /// Observation to infer from (.npy); or make one with --observation-seed
+    /// Observation to infer from (.npy or .npz); or make one with --observation-seed
     #[arg(long, value_name = "FILE", conflicts_with = "observation_seed",
           required_unless_present_any = ["list", "observation_seed"])]
-    observation: Option<PathBuf>,
+    observation: Option<Chosen>,
     /// Make an observation at parameters drawn from the prior with this seed
     #[arg(long, value_name = "SEED")]
     observation_seed: Option<u64>,
@@ -107,13 +110,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let task = tasks::find(name)?;
     let settings = settings(arguments, method)?;
     let observation = match (&arguments.observation, arguments.observation_seed) {
-        (Some(path), _) => Observation::read(task.as_ref(), path)?,
+        (Some(chosen), _) => Observation::read(task.as_ref(), chosen)?,
         (None, seed) => Observation::simulate(task.as_ref(), seed.unwrap_or(arguments.seed))?,
     };
     let choice = if method.is_neural() { arguments.device } else { DeviceChoice::Cpu };
     device::require_program(choice)?;
     let device = flows::open_device(choice)?;
     let device_name = if device == flows::open_device(DeviceChoice::Cpu)? { "cpu" } else { "wgpu" };
+    let inputs = arguments.observation.iter().map(|chosen| chosen.file().to_path_buf());
+    spare_inputs(folder, &inputs.collect::<Vec<_>>())?;
     let study = Study::open(folder, arguments.resume.earlier())?;
     let inference = Inference {
         task: task.as_ref(),

@@ -173,14 +173,14 @@ impl Calibration {
             verdicts: self.verdicts(),
             figures: vec![
                 Figure {
-                    svg: ranks(&parameters).context("ranks")?,
+                    drawing: ranks(&parameters),
                     caption: format!(
                         "Distribution of the ranks of the true parameters less the uniform one, \
                          with the band that {share:.0} % of exact posteriors stay within."
                     ),
                 },
                 Figure {
-                    svg: coverage(&tests).context("coverage")?,
+                    drawing: coverage(&tests),
                     caption: format!(
                         "Fraction of truths covered against the credibility, with the band that \
                          {share:.0} % of exact posteriors stay within; below the diagonal regions \

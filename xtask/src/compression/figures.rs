@@ -1,6 +1,6 @@
 //! The figures of the study.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::group::Group;
 use super::measured::Baselines;
@@ -44,14 +44,11 @@ fn shown() -> Vec<usize> {
 
 /// Corner plots of the parameters of the Figures of Merit, a few methods in each, all with the
 /// `references`.
-///
-/// # Errors
-/// If there are too few draws to draw.
 pub fn corners(
     parameters: &[Parameter],
     references: &[Drawn],
     methods: &[Drawn],
-) -> Result<Vec<Figure>> {
+) -> Vec<Figure> {
     let shown = shown();
     let parameters: Vec<Parameter> = shown.iter().map(|i| parameters[*i].clone()).collect();
     let narrowed = |drawn: &Drawn| -> Vec<f64> {
@@ -66,10 +63,10 @@ pub fn corners(
             .zip(&narrow)
             .map(|(one, samples)| Posterior { samples, ..one.posterior() })
             .collect();
-        Ok(Figure {
-            svg: corner(&parameters, &posteriors).context("corner plot")?,
+        Figure {
+            drawing: corner(&parameters, &posteriors),
             caption: corner_caption(&parameters, &posteriors),
-        })
+        }
     });
     figures.collect()
 }
@@ -94,10 +91,7 @@ fn settled(series: &[Series]) -> Option<(f64, f64)> {
 }
 
 /// Learning curves of all networks, a chart for each loss.
-///
-/// # Errors
-/// If there is nothing to draw.
-pub fn learning(groups: &[Group]) -> Result<Figure> {
+pub fn learning(groups: &[Group]) -> Figure {
     let charts: Vec<Chart> = groups
         .iter()
         .filter(|group| !group.trainings.is_empty())
@@ -128,13 +122,13 @@ pub fn learning(groups: &[Group]) -> Result<Figure> {
             }
         })
         .collect();
-    Ok(Figure {
-        svg: curves("Learning curves", &charts, 3).context("learning curves")?,
+    Figure {
+        drawing: curves("Learning curves", &charts, 3),
         caption: "Learning curves of the networks, a colour for each run; the losses of different \
                   charts are different quantities. Training losses are means over the batches \
                   between two points, with batch statistics; the first of them may lie outside."
             .into(),
-    })
+    }
 }
 
 /// Figures of Merit and C2ST of the methods at a glance.
@@ -197,7 +191,7 @@ pub fn overview(
         },
     ];
     Ok(Figure {
-        svg: curves("Methods at a glance", &charts, 2).context("methods")?,
+        drawing: curves("Methods at a glance", &charts, 2),
         caption: format!(
             "Mean over the runs of each method with their standard deviation (Figures of Merit) \
              and the standard error (C2ST); diamonds: published, with 256 x 256 pixels. Methods: \

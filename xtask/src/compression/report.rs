@@ -107,7 +107,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         Section {
             heading: "Trainings".into(),
             paragraphs: vec![method_words(&inputs.profile)],
-            figures: vec![learning(&groups)?],
+            figures: vec![learning(&groups)],
             tables: vec![tables::trainings(&groups, &inputs.profile), tables::inferences(&groups)],
             ..Section::default()
         },
@@ -221,7 +221,7 @@ fn posterior_section(
             full_field.verdict(Method::Explicit.gradient()),
             power_spectrum.verdict(Method::PowerSpectrum.gradient()),
         ],
-        figures: corners(parameters, &references, &methods)?,
+        figures: corners(parameters, &references, &methods),
         tables: vec![posterior_table(parameters, &all)],
         ..Section::default()
     })

@@ -28,6 +28,7 @@ use crate::files::{write_json, write_text};
 use crate::lensing::{Method, Observed, Problem, draw_posterior};
 use crate::machine::machine;
 use crate::prior::Prior;
+use crate::products;
 use crate::sampling::SAMPLES;
 use crate::study::{Crew, Output, Study, Workspace, derive_seed};
 
@@ -94,9 +95,10 @@ pub fn run(
     choice: DeviceChoice,
     seed: u64,
 ) -> Result<Option<Finished>> {
-    let Observed { simulator, prior, observation, map } =
-        Observed::new(study, &profile.survey, &profile.prior, profile.npix, seed)?;
     let NetworkDevice { device, name: device_name, crew } = NetworkDevice::open(choice)?;
+    let run = (NAME, profile, device_name);
+    let Observed { simulator, prior, observation, map } =
+        Observed::new(study, &run, (&profile.survey, &profile.prior), profile.npix, seed)?;
     let setup = Setup {
         study,
         profile,
@@ -139,7 +141,7 @@ pub fn run(
     let inputs = finished.inputs(folder, &setup)?;
     write_json(&folder.join(STUDY), &inputs)?;
     let report = write_report(folder, &inputs)?;
-    write_text(&folder.join("README.txt"), READ_ME)?;
+    write_text(&folder.join(products::READ_ME), READ_ME)?;
     let reused = finished.all().filter(|output| output.reused).count();
     Ok(Some(Finished { report, tasks: finished.all().count(), reused }))
 }

@@ -1,6 +1,5 @@
 //! Measures against the number of simulations, beside those published.
 
-use anyhow::{Context, Result};
 use flows::training::CurvePoint;
 
 use super::measured::{Comparison, spread};
@@ -165,10 +164,7 @@ impl Point {
 }
 
 /// C2ST and NLP against the number of simulations.
-///
-/// # Errors
-/// If there is nothing to draw.
-pub fn accuracy_figure(title: &str, all: &[Curve], null: f64) -> Result<Figure> {
+pub fn accuracy_figure(title: &str, all: &[Curve], null: f64) -> Figure {
     let charts = METRICS.iter().enumerate().map(|(metric, (_, label))| {
         let mut series = Vec::new();
         for (colour, curve) in all.iter().enumerate() {
@@ -215,13 +211,13 @@ pub fn accuracy_figure(title: &str, all: &[Curve], null: f64) -> Result<Figure> 
         1 => "Accuracy of the classifier test",
         _ => "Accuracy of the classifier test and mean negative log probability",
     };
-    Ok(Figure {
-        svg: curves(title, &charts, 2).context("accuracy")?,
+    Figure {
+        drawing: curves(title, &charts, 2),
         caption: format!(
             "{what} against the number of simulations, lower is better. Points and bands: mean and \
              standard deviation of our runs. Diamonds: published."
         ),
-    })
+    }
 }
 
 /// Ours and published values with their distance.
@@ -260,10 +256,7 @@ pub fn comparison_table(all: &[Curve]) -> Option<Table> {
 }
 
 /// Losses against steps at the smallest and largest number of simulations.
-///
-/// # Errors
-/// If there is nothing to draw.
-pub fn learning_figure(all: &[Curve]) -> Result<Figure> {
+pub fn learning_figure(all: &[Curve]) -> Figure {
     let mut charts = Vec::new();
     let smallest = all.iter().filter_map(|curve| curve.points.first()).map(|p| p.simulations).min();
     let largest = all.iter().filter_map(|curve| curve.points.last()).map(|p| p.simulations).max();
@@ -300,12 +293,12 @@ pub fn learning_figure(all: &[Curve]) -> Result<Figure> {
             series,
         });
     }
-    Ok(Figure {
-        svg: curves("Learning curves", &charts, 2).context("learning curves")?,
+    Figure {
+        drawing: curves("Learning curves", &charts, 2),
         caption: "Learning curves of the first runs at the smallest and the largest number of \
                   simulations; with scores the loss contains their term."
             .into(),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -329,10 +322,11 @@ mod tests {
                 .into(),
             published: [None, None],
         };
-        let figure = |all: &[Curve]| accuracy_figure("posteriors", all, 0.5).expect("a figure");
+        let figure = |all: &[Curve]| accuracy_figure("posteriors", all, 0.5);
         let (with, without) = (figure(&[curve(Some(1.0)), curve(None)]), figure(&[curve(None)]));
-        assert!(with.svg.contains("NLP") && with.caption.contains("negative log probability"));
-        assert!(!without.svg.contains("NLP") && without.svg.contains("C2ST"));
+        let svg = |figure: &Figure| figure.drawing.clone().expect("it is drawn");
+        assert!(svg(&with).contains("NLP") && with.caption.contains("negative log probability"));
+        assert!(!svg(&without).contains("NLP") && svg(&without).contains("C2ST"));
         assert!(!without.caption.contains("negative log probability"), "{}", without.caption);
     }
 }

@@ -14,6 +14,7 @@ use super::profile::DensityMethod;
 use super::training::{DensityObjective, observer, table};
 use crate::arrays::{Named, parse_npy, write_npz};
 use crate::files::write_json;
+use crate::input::Input;
 use crate::study::{Workspace, derive_seed};
 
 /// Name of the task in the published tables.
@@ -46,11 +47,12 @@ const PUBLISHED_DRAWS: &[u8] = include_bytes!("../../../data/published/two_moons
 /// How many they are.
 pub const PUBLISHED_COUNT: usize = 1000;
 
-/// The first `count` draws that the published trainings learnt from, contiguous pairs.
-fn published_draws(count: usize) -> Result<Vec<f64>> {
-    let mut draws = parse_npy(PUBLISHED_DRAWS).context("the published draws")?.data;
-    draws.truncate(2 * count);
-    Ok(draws)
+/// The draws that the published trainings learnt from, contiguous pairs.
+///
+/// # Errors
+/// If the program was built with a damaged file.
+pub fn published_draws() -> Result<Input<Vec<f64>>> {
+    Input::of(PUBLISHED_DRAWS, |bytes| Ok(parse_npy(bytes)?.data)).context("the published draws")
 }
 
 /// Draws from the truth, contiguous pairs.
@@ -97,12 +99,13 @@ pub struct Cell<'a> {
     pub run: usize,
 }
 
-/// Trains one density, measures it with `count` draws of either side, and draws it.
+/// Trains one density on the first of the published draws, measures it with `count` draws of either side, and draws it.
 ///
 /// # Errors
 /// If the training or a test fails, or the folder cannot be written.
 pub fn learn_density(
     cell: Cell,
+    published: &[f64],
     count: usize,
     classifier: &C2stConfig,
     seed: u64,
@@ -112,15 +115,15 @@ pub fn learn_density(
     let Cell { method, weight, simulations, run } = cell;
     let purpose = |what: &str| derive_seed(seed, &format!("{TASK}-{what}-{run}"));
     let truth = TwoMoonsDensity::new();
-    let data = published_draws(simulations)?;
+    let data = &published[..published.len().min(2 * simulations)];
     let training = TrainingSettings { seed: purpose("training"), ..method.training.clone() };
     let config = method.flow.config(2, CONTEXT.len());
     let context = Standardiser::identity(CONTEXT.len());
     let flow = config.init(units()?, context, purpose("weights"), device)?;
     let objective = DensityObjective {
-        draws: flow.encode_target(&data)?,
+        draws: flow.encode_target(data)?,
         context: table(&CONTEXT, CONTEXT.len(), device),
-        scores: table(&scores(&truth, &data), 2, device),
+        scores: table(&scores(&truth, data), 2, device),
         weight,
     };
     let checkpoint = workspace.checkpoint("training.safetensors");
@@ -217,8 +220,9 @@ mod tests {
         let levels = |draws: &[f64]| -> Vec<f64> {
             draws.chunks_exact(2).map(|x| truth.log_density([x[0], x[1]])).collect()
         };
-        let published = published_draws(PUBLISHED_COUNT)?;
-        let (published, own) = (levels(&published), levels(&draws(&truth, 20_000, 1)));
+        let published = published_draws()?;
+        let published = &published[..2 * PUBLISHED_COUNT];
+        let (published, own) = (levels(published), levels(&draws(&truth, 20_000, 1)));
         assert_eq!(published.len(), PUBLISHED_COUNT);
         let mean = |levels: &[f64]| levels.iter().sum::<f64>() / levels.len() as f64;
         let square: f64 = own.iter().map(|level| (level - mean(&own)).powi(2)).sum();

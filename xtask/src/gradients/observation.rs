@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::Populations;
 use crate::arrays::{Named, read_npz, write_npz};
 use crate::files::{read_json, write_json};
+use crate::input::Input;
 use crate::study::{Output, Workspace, derive_seed};
 
 /// The published observations, as regenerated from their seeds.
@@ -43,19 +44,28 @@ struct PublishedObservation {
     y: Vec<[f64; 2]>,
 }
 
+/// The published observations by their names.
+///
+/// # Errors
+/// If the program was built with a damaged file.
+pub fn published_observations() -> Result<Input<serde_json::Value>> {
+    Input::of(PUBLISHED.as_bytes(), |bytes| Ok(serde_json::from_slice(bytes)?))
+        .context("the published observations")
+}
+
 /// Observation number `index`: one of those published, as long as there are, then one of ours.
 fn observation(
+    published: &serde_json::Value,
     task: &LotkaVolterra,
     populations: Populations,
     index: usize,
     seed: u64,
 ) -> Result<(bool, Observation)> {
-    let all: serde_json::Value = serde_json::from_str(PUBLISHED)?;
     let name = match populations {
         Populations::Latent => format!("latent_{index}"),
         Populations::Fixed => format!("fixed_z_{index}"),
     };
-    match all.get(&name) {
+    match published.get(&name) {
         Some(value) => {
             let PublishedObservation { theta, y } = PublishedObservation::deserialize(value)
                 .with_context(|| format!("published observation {name}"))?;
@@ -75,6 +85,7 @@ fn observation(
 /// # Errors
 /// If the chains do not converge, or the folder cannot be written.
 pub fn make_reference(
+    published: &serde_json::Value,
     populations: Populations,
     index: usize,
     draws: usize,
@@ -83,7 +94,7 @@ pub fn make_reference(
     workspace: &Workspace,
 ) -> Result<()> {
     let task = LotkaVolterra::new(populations.start());
-    let (published, Observation { theta, x }) = observation(&task, populations, index, seed)?;
+    let (published, Observation { theta, x }) = observation(published, &task, populations, index, seed)?;
     let chain_seed = derive_seed(seed, &format!("{}-reference-{index}", task.name()));
     let all = task.reference_posterior(&x, 2 * draws, chain_seed)?;
     // Alternate draws, so that both halves hold all chains in equal parts.

@@ -150,7 +150,7 @@ pub fn digest(folder: &Path) -> Result<Section> {
     let inputs: ReportInputs = read_json(&folder.join(STUDY))?;
     let Read { trainings, moons, problems } = Read::new(folder, &inputs, &Published::gradients()?)?;
     let null: C2stNull = read_json(&folder.join(&inputs.null).join(NULL))?;
-    let figures = vec![accuracy_figure("Two moons", &moons, null.mean)?];
+    let figures = vec![accuracy_figure("Two moons", &moons, null.mean)];
     Ok(Section { figures, ..question(&inputs, &trainings, &moons, &problems) })
 }
 
@@ -214,7 +214,7 @@ fn moons_section(
     null: &C2stNull,
 ) -> Result<Section> {
     let profile = &inputs.profile.two_moons;
-    let mut figures = vec![accuracy_figure("Two moons", curves, null.mean)?];
+    let mut figures = vec![accuracy_figure("Two moons", curves, null.mean)];
     if let Some(method) = profile.method.first() {
         let grid = &method.grid;
         figures.push(planes_figure(grid, grid.simulations[0], trainings)?);
@@ -223,7 +223,7 @@ fn moons_section(
             figures.push(planes_figure(grid, largest, trainings)?);
         }
     }
-    figures.push(learning_figure(curves)?);
+    figures.push(learning_figure(curves));
     let mut tables: Vec<Table> = comparison_table(curves).into_iter().collect();
     tables.push(flow_table(curves));
     Ok(Section {
@@ -267,7 +267,7 @@ fn planes_figure(grid: &Grid, simulations: usize, trainings: &[Training]) -> Res
         panels.push(Plane { title: (*name).into(), layers });
     }
     Ok(Figure {
-        svg: planes("Two moons", &panels, ["$x$", "$y$"], [EDGES; 2])?,
+        drawing: planes("Two moons", &panels, ["$x$", "$y$"], [EDGES; 2]),
         caption: format!(
             "Density and, as points, draws after learning from {simulations} draws ({}, first run); \
              the line encloses 95 % of the truth.",
@@ -319,7 +319,7 @@ fn problem_section(
         references.iter().map(|(one, _)| one.null).sum::<f64>() / references.len().max(1) as f64;
     let compressor = CompressorReport::read(&folder.join(&inputs.compressor))?;
     let title = heading(profile.populations);
-    let mut figures = vec![accuracy_figure(title, curves, null)?];
+    let mut figures = vec![accuracy_figure(title, curves, null)];
     let mut tables: Vec<Table> = comparison_table(curves).into_iter().collect();
     let parameters: Vec<Parameter> = NAMES
         .iter()
@@ -337,12 +337,12 @@ fn problem_section(
         let mut drawn = vec![posterior("reference", expected)];
         drawn.extend(found.iter().map(|(name, draws)| posterior(name, &draws.data)));
         figures.push(Figure {
-            svg: corner(&parameters, &drawn)?,
+            drawing: corner(&parameters, &drawn),
             caption: corner_caption(&parameters, &drawn),
         });
         tables.push(posterior_table(&parameters, &drawn));
     }
-    figures.push(learning_figure(curves)?);
+    figures.push(learning_figure(curves));
     let published = references.iter().filter(|(one, _)| one.published).count();
     let own = references.len() - published;
     Ok(Section {

@@ -9,7 +9,7 @@ use flows::{DeviceChoice, open_device};
 use super::compressor::{Compressor, make_compressor};
 use super::density::{self, TASK, learn_density};
 use super::inference::{self, Problem, learn_posterior};
-use super::observation::{Reference, make_reference};
+use super::observation::{Reference, make_reference, published_observations};
 use super::profile::{Grid, LotkaVolterraProfile, Profile};
 use super::report::{NAME, ProblemInputs, ReportInputs, write_report};
 use super::rounds::learn_in_rounds;
@@ -17,6 +17,7 @@ use crate::commands::benchmark::Finished;
 use crate::commands::report::STUDY;
 use crate::files::{write_json, write_text};
 use crate::machine::machine;
+use crate::products::{self, PRODUCTS};
 use crate::study::{Crew, Output, Study};
 
 const READ_ME: &str = "report.html  the study in one page\n\
@@ -40,7 +41,9 @@ struct Prepared<'a> {
 /// # Errors
 /// If the profile makes no sense, a task fails, or the folder cannot be written.
 pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result<Option<Finished>> {
+    study.begin(&(NAME, profile, seed), &PRODUCTS)?;
     let device = &open_device(DeviceChoice::Cpu)?;
+    let published = &density::published_draws()?;
     let (null, prepared) = prepare(study, profile, device, seed)?;
     let problems: Vec<Problem> = prepared
         .iter()
@@ -85,11 +88,12 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
             let name = name(TASK, &method.grid, weight, simulations, run);
             let own = (&method.flow, &method.training, &method.grid.name);
             let test = (moons.draws, &profile.classifier);
-            let config = (own, test, weight, simulations, run, seed);
+            let config = (own, test, weight, simulations, run, seed, published);
             let cell = density::Cell { method, weight, simulations, run };
             let steps = method.training.max_steps;
             tasks.push(study.plan(&name, 1, &config, &[], steps, move |workspace| {
-                learn_density(cell, moons.draws, &profile.classifier, seed, device, workspace)
+                let classifier = &profile.classifier;
+                learn_density(cell, published, moons.draws, classifier, seed, device, workspace)
             })?);
         }
     }
@@ -134,7 +138,7 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
     };
     write_json(&folder.join(STUDY), &inputs)?;
     let report = write_report(folder, &inputs)?;
-    write_text(&folder.join("README.txt"), READ_ME)?;
+    write_text(&folder.join(products::READ_ME), READ_ME)?;
     let reused = all.iter().filter(|output| output.reused).count();
     Ok(Some(Finished { report, tasks: all.len(), reused }))
 }
@@ -147,6 +151,7 @@ fn prepare<'a>(
     seed: u64,
 ) -> Result<(Output, Vec<Prepared<'a>>)> {
     let (classifier, draws) = (&profile.classifier, profile.two_moons.draws);
+    let published = &published_observations()?;
     let mut tasks = Vec::new();
     for problem in &profile.lotka_volterra {
         let (populations, compressor) = (problem.populations, &problem.compressor);
@@ -159,10 +164,10 @@ fn prepare<'a>(
         })?);
         for index in 0..problem.observations {
             let name = format!("{task}-reference-{index}");
-            let config = (problem.draws, classifier, seed);
+            let config = (problem.draws, classifier, seed, published);
             let draws = problem.draws;
             tasks.push(study.plan(&name, 1, &config, &[], 1, move |workspace| {
-                make_reference(populations, index, draws, classifier, seed, workspace)
+                make_reference(published, populations, index, draws, classifier, seed, workspace)
             })?);
         }
     }

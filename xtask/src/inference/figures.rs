@@ -1,7 +1,5 @@
 //! The figures of the study.
 
-use anyhow::{Context, Result};
-
 use super::convergence::{Convergence, Recipe};
 use super::curves::{Curve, best};
 use super::judge::Yardsticks;
@@ -89,10 +87,7 @@ fn runs(curves: &[&Curve]) -> String {
 }
 
 /// C2ST of the methods in one round and in rounds.
-///
-/// # Errors
-/// If there is nothing to draw.
-pub fn methods(all: &[Curve], yardsticks: &Yardsticks) -> Result<Option<Figure>> {
+pub fn methods(all: &[Curve], yardsticks: &Yardsticks) -> Option<Figure> {
     let own: Vec<&Curve> = all.iter().filter(|curve| curve.group == Group::Methods).collect();
     let mut charts = Vec::new();
     let mut spans = Vec::new();
@@ -111,10 +106,10 @@ pub fn methods(all: &[Curve], yardsticks: &Yardsticks) -> Result<Option<Figure>>
         }
     }
     if charts.is_empty() {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(Figure {
-        svg: curves("Methods of simulation-based inference", &charts, 2).context("methods")?,
+    Some(Figure {
+        drawing: curves("Methods of simulation-based inference", &charts, 2),
         caption: format!(
             "Accuracy of the classifier against the explicit posterior; lower is better. Points and \
              bands: {}; open diamonds: published, with 256 x 256 pixels and a classifier of 10 000 \
@@ -123,20 +118,17 @@ pub fn methods(all: &[Curve], yardsticks: &Yardsticks) -> Result<Option<Figure>>
             runs(&own),
             spans.join(", ")
         ),
-    }))
+    })
 }
 
 /// C2ST of likelihoods with and without scores.
-///
-/// # Errors
-/// If there is nothing to draw.
-pub fn scores(all: &[Curve], yardsticks: &Yardsticks) -> Result<Option<Figure>> {
+pub fn scores(all: &[Curve], yardsticks: &Yardsticks) -> Option<Figure> {
     let own: Vec<&Curve> = all
         .iter()
         .filter(|curve| curve.group == Group::Scores && !curve.points.is_empty())
         .collect();
     if own.is_empty() {
-        return Ok(None);
+        return None;
     }
     let drawn = own.iter().enumerate().flat_map(|(colour, curve)| series(curve, colour));
     let chart = Chart {
@@ -147,8 +139,8 @@ pub fn scores(all: &[Curve], yardsticks: &Yardsticks) -> Result<Option<Figure>> 
         series: drawn.collect(),
     };
     let spans: Vec<String> = own.iter().map(|curve| span(curve)).collect();
-    Ok(Some(Figure {
-        svg: curves("Likelihoods with scores", &[chart], 1).context("scores")?,
+    Some(Figure {
+        drawing: curves("Likelihoods with scores", &[chart], 1),
         caption: format!(
             "Accuracy of the classifier for likelihoods learnt with and without scores. Points and \
              bands: {}; open diamonds: published. The gradients of the conditional scores, and the \
@@ -157,7 +149,7 @@ pub fn scores(all: &[Curve], yardsticks: &Yardsticks) -> Result<Option<Figure>> 
             runs(&own),
             spans.join(", ")
         ),
-    }))
+    })
 }
 
 /// A way to count the simulations of chains, with a name and a colour.
@@ -195,10 +187,7 @@ const LINES: [Line; 3] = [
 ];
 
 /// Explicit inference against simulations: C2ST and effective draws.
-///
-/// # Errors
-/// If there is nothing to draw.
-pub fn explicit(results: &Results, all: &[Curve], published: &Published) -> Result<Figure> {
+pub fn explicit(results: &Results, all: &[Curve], published: &Published) -> Figure {
     let lines = |value: &dyn Fn(&super::convergence::Prefix) -> f64| -> Vec<Series> {
         let found = LINES.iter().filter_map(|line| {
             let own = results.convergence.iter().find(|one| one.recipe == line.recipe)?;
@@ -257,8 +246,8 @@ pub fn explicit(results: &Results, all: &[Curve], published: &Published) -> Resu
             span(curve)
         )
     });
-    Ok(Figure {
-        svg: curves("Explicit inference", &charts, 2).context("explicit inference")?,
+    Figure {
+        drawing: curves("Explicit inference", &charts, 2),
         caption: format!(
             "The first draws of chains that are independent of the reference, resampled as \
              published: accuracy of the classifier, and effective draws of the worst parameter, \
@@ -267,7 +256,7 @@ pub fn explicit(results: &Results, all: &[Curve], published: &Published) -> Resu
              published, with 256 x 256 pixels.{implicit}",
             words.collect::<Vec<_>>().join("; ")
         ),
-    })
+    }
 }
 
 /// Where a recipe ends, in words.

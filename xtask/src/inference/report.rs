@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use sbi::Family;
 use serde::{Deserialize, Serialize};
 
@@ -84,20 +84,20 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         Section {
             heading: "Posterior, likelihood or ratio, at once or in rounds?".into(),
             paragraphs: vec![method_words(&inputs.profile)],
-            figures: figures::methods(&curves, &results.yardsticks)?.into_iter().collect(),
+            figures: figures::methods(&curves, &results.yardsticks).into_iter().collect(),
             ..Section::default()
         },
         Section {
             heading: "Do scores help?".into(),
             paragraphs: vec![score_words(&inputs.profile)],
-            figures: figures::scores(&curves, &results.yardsticks)?.into_iter().collect(),
+            figures: figures::scores(&curves, &results.yardsticks).into_iter().collect(),
             ..Section::default()
         },
         Section {
             heading: "Explicit against implicit".into(),
             paragraphs: vec![recipe_words(&inputs.profile)],
             verdicts: vec![sampled.verdict(Method::Explicit.gradient())],
-            figures: vec![figures::explicit(&results, &curves, &published)?],
+            figures: vec![figures::explicit(&results, &curves, &published)],
             tables: vec![tables::prefixes(&results, &published)],
             ..Section::default()
         },
@@ -142,7 +142,7 @@ pub fn digest(folder: &Path) -> Result<Section> {
     let published = Published::inference()?;
     let results = Results::read(folder, &inputs)?;
     let curves = Curve::all(&inputs.profile, &results.cells, &published);
-    let figure = figures::explicit(&results, &curves, &published)?;
+    let figure = figures::explicit(&results, &curves, &published);
     Ok(Section { figures: vec![figure], ..question(&results, &curves, &published) })
 }
 
@@ -188,7 +188,7 @@ fn overlay(
     Ok(Some(Section {
         heading: "The best implicit posterior and the explicit one".into(),
         figures: vec![Figure {
-            svg: corner(parameters, &drawn).context("corner plot")?,
+            drawing: corner(parameters, &drawn),
             caption: format!(
                 "{} The classifier tells these two with an accuracy of {accuracy}.",
                 corner_caption(parameters, &drawn)

@@ -26,6 +26,7 @@ use crate::files::{write_json, write_text};
 use crate::lensing::{Method, Observed, Problem, draw_posterior};
 use crate::machine::machine;
 use crate::prior::Prior;
+use crate::products;
 use crate::published::Score;
 use crate::sampling::{SAMPLES, SamplerConfig};
 use crate::study::{Crew, Output, Study, derive_seed};
@@ -84,9 +85,10 @@ pub fn run(
     choice: DeviceChoice,
     seed: u64,
 ) -> Result<Option<Finished>> {
-    let Observed { simulator, prior, observation, map } =
-        Observed::new(study, &profile.survey, &profile.prior, profile.npix, seed)?;
     let NetworkDevice { device, name: device_name, crew } = NetworkDevice::open(choice)?;
+    let run = (NAME, profile, device_name);
+    let Observed { simulator, prior, observation, map } =
+        Observed::new(study, &run, (&profile.survey, &profile.prior), profile.npix, seed)?;
     let setup = Setup {
         study,
         profile,
@@ -129,7 +131,7 @@ pub fn run(
     let inputs = setup.inputs(folder, &all, &chains, &judged, &prepared, &cells)?;
     write_json(&folder.join(STUDY), &inputs)?;
     let report = write_report(folder, &inputs)?;
-    write_text(&folder.join("README.txt"), READ_ME)?;
+    write_text(&folder.join(products::READ_ME), READ_ME)?;
     let reused = all.iter().filter(|output| output.reused).count();
     Ok(Some(Finished { report, tasks: all.len(), reused }))
 }

@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use lognormal_sim::{Cosmology, Simulator};
+use serde::Serialize;
 
 use crate::arrays::{Named, read_npz, write_npz};
-use crate::cli::{SurveyArguments, with_npix};
 use crate::prior::Prior;
+use crate::products::PRODUCTS;
 use crate::study::{Output, Study, Workspace, derive_seed};
+use crate::survey::SurveyInput;
 
 /// File of the observation: `map`, without noise `field`, both `[bin, y, x]`, and `theta`.
 pub const OBSERVATION: &str = "observation.npz";
@@ -30,17 +32,24 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Loads survey and prior, presets or TOML files, and observes the survey with `npix` pixels
-    /// along a side.
+    /// Loads survey and prior, presets or TOML files, begins the run, and observes the survey with
+    /// `npix` pixels along a side. `run` is what else the run depends on: the name of the study, its
+    /// profile and its device.
     ///
     /// # Errors
     /// If survey or prior make no sense, or the task fails.
-    pub fn new(study: &Study, survey: &str, prior: &str, npix: usize, seed: u64) -> Result<Self> {
-        let survey = SurveyArguments { survey: survey.to_owned(), shift_table: None }.load()?;
-        let survey = with_npix(survey, Some(npix))?;
-        let (prior, simulator) = (Prior::load(prior)?, Simulator::new(survey)?);
+    pub fn new(
+        study: &Study,
+        run: &impl Serialize,
+        (survey, prior): (&str, &str),
+        npix: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let survey = SurveyInput::load(survey, None)?.with_npix(Some(npix))?;
+        let (prior, simulator) = (Prior::load(prior)?, survey.simulator()?);
+        study.begin(&(run, &survey, &prior, seed), &PRODUCTS)?;
         let truth = Cosmology::FIDUCIAL;
-        let config = (simulator.survey(), truth.parameters(), seed);
+        let config = (&survey, truth.parameters(), seed);
         let observation = study.run("observation", 1, &config, &[], |workspace| {
             observe(&simulator, &truth, seed, workspace)
         })?;

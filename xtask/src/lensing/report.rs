@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Measurement, Method};
@@ -20,9 +20,14 @@ use crate::report::{Figure, Report, Section, Table};
 use crate::sampling::Sampler;
 use crate::sampling::section::{Sampled, posterior_section};
 
+/// Name of the study in its file.
+pub const NAME: &str = "lensing";
+
 /// Where the results lie that a report is drawn from; kept as `study.json` beside it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ReportInputs {
+    /// [`NAME`], or that of what brought the map.
+    pub study: String,
     /// Title.
     pub title: String,
     /// Sentence below the title.
@@ -229,7 +234,7 @@ fn map_section(folder: &Path, inputs: &ReportInputs) -> Result<Section> {
     Ok(Section {
         heading: "The map".into(),
         figures: vec![Figure {
-            svg: maps(&rows, inputs.map_size_deg, "convergence").context("maps")?,
+            drawing: maps(&rows, inputs.map_size_deg, "convergence"),
             caption: "Convergence in the tomographic bins.".into(),
         }],
         ..Section::default()
@@ -253,7 +258,7 @@ fn spectra_section(measurement: &Measurement) -> Result<Section> {
     Ok(Section {
         heading: "Power spectra".into(),
         figures: vec![Figure {
-            svg: spectra(&pairs).context("spectra")?,
+            drawing: spectra(&pairs),
             caption: format!(
                 "Band powers of the map, shape noise subtracted, with their standard deviations, \
                  and theory at the reference cosmology. The sum of the squared residuals, \

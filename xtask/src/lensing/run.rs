@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use lognormal_sim::Cosmology;
 
 use super::{
-    Method, OBSERVATION, Observed, Problem, Profile, ReportInputs, compare, draw_posterior,
+    Method, NAME, OBSERVATION, Observed, Problem, Profile, ReportInputs, compare, draw_posterior,
     measure, write_report,
 };
 use crate::arrays::read_npz;
@@ -15,6 +15,7 @@ use crate::commands::report::STUDY;
 use crate::files::{write_json, write_text};
 use crate::machine::machine;
 use crate::map_fit::{FitInputs, PREDICTIVE, check_posterior};
+use crate::products;
 use crate::sampling::SAMPLES;
 use crate::study::{Crew, Study};
 
@@ -27,8 +28,9 @@ const READ_ME: &str = "report.html  the study in one page\n\
 /// # Errors
 /// If the profile makes no sense, a task fails, or the folder cannot be written.
 pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result<Option<Finished>> {
+    let run = (NAME, profile);
     let Observed { simulator, prior, observation, map } =
-        Observed::new(study, &profile.survey, &profile.prior, profile.npix, seed)?;
+        Observed::new(study, &run, (&profile.survey, &profile.prior), profile.npix, seed)?;
     let truth = Cosmology::FIDUCIAL;
     let survey = simulator.survey();
     let shape = [simulator.bins(), survey.npix, survey.npix];
@@ -85,6 +87,7 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
         Ok(path.strip_prefix(folder).context("results lie in the study")?.to_path_buf())
     };
     let inputs = ReportInputs {
+        study: NAME.into(),
         title: "Cosmology from a tomographic convergence map".into(),
         subtitle: "The posterior from every pixel against that from the power spectra, for a \
                    simulated observation"
@@ -119,7 +122,7 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
     };
     write_json(&folder.join(STUDY), &inputs)?;
     let report = write_report(folder, &inputs)?;
-    write_text(&folder.join("README.txt"), READ_ME)?;
+    write_text(&folder.join(products::READ_ME), READ_ME)?;
     let reused = outputs.iter().filter(|output| output.reused).count();
     Ok(Some(Finished { report, tasks: outputs.len(), reused }))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::arrays::{Array, read_npz};
 use crate::files::read_json;
@@ -106,11 +106,11 @@ impl Sampled {
             warnings: diagnostics.warnings.clone(),
             figures: vec![
                 Figure {
-                    svg: traces(&chains, &truth).context("traces")?,
+                    drawing: traces(&chains, &truth),
                     caption: "Draws of each chain; dashed the truth, where known.".into(),
                 },
                 Figure {
-                    svg: ranks(&chains).context("rank plots")?,
+                    drawing: ranks(&chains),
                     caption: "Ranks of each chain's draws among all: flat where chains agree."
                         .into(),
                 },
@@ -156,7 +156,7 @@ pub fn posterior_section(
         heading: heading.to_owned(),
         verdicts,
         figures: vec![Figure {
-            svg: corner(parameters, &drawn).context("corner plot")?,
+            drawing: corner(parameters, &drawn),
             caption: corner_caption(parameters, &drawn),
         }],
         tables: vec![posterior_table(parameters, &drawn)],

@@ -1,12 +1,10 @@
 //! What is observed: brought by the user, or made at parameters that are then known.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use sbi::tasks::Task;
 use serde::{Deserialize, Serialize};
 
-use crate::arrays::read_npy;
+use crate::arrays::Chosen;
 
 /// An observation of a task.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -20,16 +18,16 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Reads an `.npy` of the shape that the task documents.
+    /// Reads an array of the shape that the task documents.
     ///
     /// # Errors
     /// If the file is unusable, of another shape, or holds NaN or infinities.
-    pub fn read(task: &dyn Task, path: &Path) -> Result<Self> {
-        let array = read_npy(path)?;
+    pub fn read(task: &dyn Task, chosen: &Chosen) -> Result<Self> {
+        let array = chosen.read(&["x", "observation"])?;
         let x = task.arrange(&array.shape, array.data).with_context(|| {
-            format!("{} is no observation of the task {}", path.display(), task.name())
+            format!("{chosen} is no observation of the task {}", task.name())
         })?;
-        Ok(Self { origin: path.display().to_string(), x, truth: None })
+        Ok(Self { origin: chosen.to_string(), x, truth: None })
     }
 
     /// Simulates one at parameters from the prior.

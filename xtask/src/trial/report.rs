@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use flows::training::TrainingReport;
 use sbi::prior::Prior;
 use sbi::tasks::Task;
@@ -131,7 +131,7 @@ fn posterior_section(
         heading: "Posterior".into(),
         verdicts: diagnostics.verdicts(),
         figures: vec![Figure {
-            svg: corner(&parameters, &posteriors).context("corner plot")?,
+            drawing: corner(&parameters, &posteriors),
             caption: corner_caption(&parameters, &posteriors),
         }],
         tables: vec![posterior_table(&parameters, &posteriors)],
@@ -160,7 +160,7 @@ fn training_section(diagnostics: &Diagnostics) -> Result<Option<Section>> {
     Ok(Some(Section {
         heading: "Training".into(),
         figures: vec![Figure {
-            svg: curves("Learning curves", &charts, columns).context("learning curves")?,
+            drawing: curves("Learning curves", &charts, columns),
             caption: "Loss over the training and the validation simulations after each epoch; \
                       dashed the validation loss of the weights that were kept."
                 .into(),

@@ -1,9 +1,8 @@
 //! The steps in their order, each kept when it is done, and what is written from them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use sbi::tasks::Task;
 use sbi::{Estimator, Sampling};
@@ -15,8 +14,9 @@ use super::observation::Observation;
 use super::report::{self, Draws};
 use super::steps::{ESTIMATOR, FIT, FitRecord, Problem, SAMPLING, SIMULATIONS};
 use crate::arrays::{Named, read_npz, write_npz};
-use crate::files::{read_json, write_json};
+use crate::files::{copy, read_json, write_json};
 use crate::machine::machine;
+use crate::products::PRODUCTS;
 use crate::sampling::{DIAGNOSTICS, SAMPLES};
 use crate::study::{Output, Study};
 
@@ -64,11 +64,12 @@ impl Inference<'_> {
         let problem = Problem { task, x: &observation.x, settings, device };
         let names = task.prior().names();
         let mut steps = Steps { study, seconds: Vec::new() };
-        let observed =
-            study.run("observation", 1, &(task.name(), observation), &[], |workspace| {
-                let named = Named::f64("x", &[observation.x.len()], &observation.x);
-                write_npz(&workspace.path("observation.npz"), [named])
-            })?;
+        let Observation { x, truth, .. } = observation;
+        let run = ("task", task.name(), x, truth, settings, self.device_name, self.compare);
+        study.begin(&run, &PRODUCTS)?;
+        let observed = study.run("observation", 2, &(task.name(), x), &[], |workspace| {
+            write_npz(&workspace.path("observation.npz"), [Named::f64("x", &[x.len()], x)])
+        })?;
         let fit = self.fit(&mut steps, &problem, &observed)?;
         let drawn = self.draw(&mut steps, &problem, fit.as_ref(), &observed)?;
         let own = read_npz(&drawn.path(SAMPLES), "samples")?;
@@ -77,7 +78,9 @@ impl Inference<'_> {
         let mut comparison = None;
         let mut no_reference = None;
         if self.compare && fit.is_some() {
-            match self.reference(&mut steps, &problem, &observed) {
+            let draws = settings.draws.min(MOST_DRAWS);
+            let seed = problem.seed("reference");
+            match self.reference(&mut steps, &problem, draws, seed, &observed) {
                 Ok(output) => {
                     let draws = read_npz(&output.path(SAMPLES), "samples")?;
                     let config = classifier(problem.seed("classifier"));
@@ -198,24 +201,25 @@ impl Inference<'_> {
             Some(fit) => steps.study.run("draws", 1, &identity, &[fit, observed], |workspace| {
                 problem.sample(&fit.path(ESTIMATOR), workspace)
             }),
-            None => steps.study.run("reference", 1, &identity, &[observed], |workspace| {
-                problem.reference(self.settings.draws, seed, workspace)
-            }),
+            None => return self.reference(steps, problem, self.settings.draws, seed, observed),
         };
         Ok(steps.note(output?))
     }
 
-    /// Draws of the reference posterior to compare with.
-    fn reference(&self, steps: &mut Steps, problem: &Problem, observed: &Output) -> Result<Output> {
-        let (draws, seed) = (self.settings.draws.min(MOST_DRAWS), problem.seed("reference"));
-        let output = steps.study.run("reference", 1, &(draws, seed), &[observed], |workspace| {
+    /// Draws of the reference posterior.
+    fn reference(
+        &self,
+        steps: &mut Steps,
+        problem: &Problem,
+        draws: usize,
+        seed: u64,
+        observed: &Output,
+    ) -> Result<Output> {
+        // Other tasks may have the same observables.
+        let identity = (self.task.name(), draws, seed);
+        let output = steps.study.run("reference", 2, &identity, &[observed], |workspace| {
             problem.reference(draws, seed, workspace)
         })?;
         Ok(steps.note(output))
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).with_context(|| format!("cannot write {}", to.display()))?;
-    Ok(())
 }

@@ -1,8 +1,10 @@
 //! The program as people use it: exit codes, messages that help, results that survive.
 
+mod identity;
 mod inference;
 mod map_fit;
 mod outputs;
+mod paths;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -410,6 +412,7 @@ fn assert_lensing_report(page: &str) {
     let (figures, images) = (page.matches("<figure").count(), page.matches("<image").count());
     assert_eq!(figures, 3 + 2 * 2, "corner plot, maps, spectra; traces and ranks twice");
     assert_eq!(images, 2 * (5 + 1), "maps and colour bar, with noise and without");
+    assert!(!page.contains("cannot be drawn"), "a figure is missing");
     for part in [
         "full field: the map",
         "power spectrum: the map",
@@ -513,6 +516,7 @@ fn the_study_of_gradients_is_the_same_in_shards_and_on_one_thread() {
     let whole = measured(&folder.path("whole"));
     assert_eq!(whole.len(), 8 + 2 + 1);
     let page = fs::read(folder.path("whole/report.html")).expect("it was written");
+    assert!(!String::from_utf8_lossy(&page).contains("cannot be drawn"), "a figure is missing");
     fs::remove_file(folder.path("whole/report.html")).expect("it was written");
     folder.succeeds("report whole");
     assert!(fs::read(folder.path("whole/report.html")).expect("drawn again") == page);
@@ -582,6 +586,7 @@ fn the_study_of_compression_is_the_same_in_shards_and_on_one_thread() {
         assert!(text.contains(part), "{part} is missing");
     }
     assert!(!text.contains("NaN"), "a number is missing");
+    assert!(!text.contains("cannot be drawn"), "a figure is missing");
 
     for shard in ["1/2", "0/2"] {
         let mut command = folder.command(&format!("{words} parts --shard {shard}"));
@@ -730,6 +735,7 @@ fn every_neural_method_leaves_draws_diagnostics_and_a_report() {
         assert_eq!(found["rounds"].as_array().map(Vec::len), Some(rounds), "{case}");
         let page = fs::read_to_string(out.join("report.html")).expect("it was written");
         assert!(page.contains("<svg") && !page.contains("NaN"), "{case}");
+        assert!(!page.contains("cannot be drawn"), "{case}: a figure is missing");
         assert!(!all.contains(&samples), "{case}: as without, or as another method");
         all.push(samples);
     }

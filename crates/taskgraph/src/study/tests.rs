@@ -118,6 +118,32 @@ fn inputs_that_cannot_be_told_apart_are_refused() -> Result<()> {
 }
 
 #[test]
+fn a_folder_holds_the_products_of_one_run() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let page = folder.path().join("page");
+    let products = ["page", "more"];
+    write_text(&page, "of the user")?;
+    let begin = |run: &str, fresh: bool| -> Result<bool> {
+        open(folder.path(), fresh)?.begin(&run, &products)?;
+        Ok(page.exists())
+    };
+    assert!(begin("first", false)?, "nothing is removed from a folder that was never a study");
+    assert!(begin("first", false)?, "the same run goes on");
+    assert!(!begin("second", false)?, "another run begins");
+    write_text(&page, "of the second run")?;
+    assert!(begin("second", false)? && !begin("first", false)?);
+    write_text(&page, "of the first run")?;
+    assert!(!begin("first", true)?, "what is there is forgotten");
+    write_text(&page, "of an unknown run")?;
+    fs::remove_file(folder.path().join(RUN))?;
+    assert!(!begin("first", false)?, "a run that did not say which it was");
+    write_text(&page, "of the first run")?;
+    Study::look_into(folder.path(), Runner::default()).begin(&"second", &products)?;
+    assert!(page.exists(), "looking changes nothing");
+    Ok(())
+}
+
+#[test]
 fn fresh_forgets() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let count = Cell::new(0);

@@ -11,8 +11,9 @@ use super::{Arguments, conclude};
 use crate::commands::report::STUDY;
 use crate::files::{require_writable_folder, write_json, write_text};
 use crate::machine::machine;
+use crate::products::{PRODUCTS, REPORT};
 use crate::report::{Report, Section};
-use crate::study::FileLock;
+use crate::study::{FileLock, begin_run};
 
 /// Name of the page in its file.
 pub const NAME: &str = "all";
@@ -74,6 +75,7 @@ pub fn run_all(arguments: &Arguments) -> Result<()> {
     let folder = parent.join(format!("{NAME}-{}", arguments.profile));
     require_writable_folder(&folder)?;
     let _lock = FileLock::alone(&folder)?;
+    begin_run(&folder, &(NAME, &arguments.profile, arguments.seed), &PRODUCTS)?;
     let mut inputs = PageInputs {
         study: NAME.to_owned(),
         facts: vec![
@@ -105,7 +107,7 @@ pub fn run_all(arguments: &Arguments) -> Result<()> {
         write_json(&folder.join(STUDY), &inputs)?;
         write_page(&folder, &inputs)?;
     }
-    eprintln!("all studies: {}", folder.join("report.html").display());
+    eprintln!("all studies: {}", folder.join(REPORT).display());
     let failed: Vec<&str> = inputs
         .entries
         .iter()
