@@ -1,6 +1,7 @@
 //! `cargo xtask`: the studies, the tools around the simulator, and the checks of the workspace.
 
 mod arrays;
+mod claim;
 mod cli;
 mod commands;
 mod compression;
@@ -10,6 +11,7 @@ mod files;
 mod gradients;
 mod inference;
 mod lensing;
+mod literature;
 mod machine;
 mod plot;
 mod prior;
@@ -17,6 +19,7 @@ mod profiles;
 mod progress;
 mod published;
 mod report;
+mod runs;
 mod sampling;
 mod score_noise;
 mod study;

@@ -108,6 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             ("machine".into(), machine()),
         ],
         sampler: config.sampler,
+        power_spectrum_sampler: None,
         prior: prior.clone(),
         map_size_deg: survey.map_size_deg,
         truth: None,

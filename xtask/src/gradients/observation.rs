@@ -92,8 +92,7 @@ pub fn make_reference(
     };
     let (first, second) = (half(0), half(1));
     let dim = NAMES.len();
-    let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..classifier.clone() };
-    let null = c2st(&first, &second, dim, &single, &|_| {})?.accuracy;
+    let null = c2st(&first, &second, dim, classifier, &|_| {})?.accuracy;
     write_npz(&workspace.path(DRAWS), [Named::f64("draws", &[draws, dim], &first)])?;
     write_json(&workspace.path(REFERENCE), &Reference { index, published, theta, x, null })
 }

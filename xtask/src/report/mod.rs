@@ -8,6 +8,7 @@ mod html;
 pub mod posterior;
 pub mod references;
 pub mod summary;
+pub mod words;
 
 pub use references::Reference;
 
