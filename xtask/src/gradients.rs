@@ -20,7 +20,6 @@ mod run;
 mod story;
 mod training;
 
-pub use curves::Runs;
 pub use profile::Profile;
 pub use report::{NAME, digest, write_report};
 pub use run::run;

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the studies, the tools around the simulator, and the checks of the workspace.
 
 mod arrays;
+mod claim;
 mod cli;
 mod commands;
 mod compression;
@@ -11,6 +12,7 @@ mod gradients;
 mod inference;
 mod input;
 mod lensing;
+mod literature;
 mod machine;
 mod map_fit;
 mod prior;
@@ -18,6 +20,7 @@ mod products;
 mod profiles;
 mod progress;
 mod published;
+mod runs;
 mod sampling;
 mod score_noise;
 mod study;

@@ -140,7 +140,10 @@ mod tests {
                 paragraphs: vec!["<script>alert(1)</script> in `run_1`".into()],
                 warnings: vec!["one chain is stuck".into()],
                 verdicts: vec![Verdict { grade: Grade::Bad, text: "R-hat 1.4 > 1.01".into() }],
-                figures: vec![Figure { drawing: Ok("<svg></svg>".into()), caption: "A \"figure\"".into() }],
+                figures: vec![Figure {
+                    drawing: Ok("<svg></svg>".into()),
+                    caption: "A \"figure\"".into(),
+                }],
                 tables: vec![Table {
                     caption: "means".into(),
                     columns: vec!["".into(), "mean".into()],

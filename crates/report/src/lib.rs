@@ -4,6 +4,7 @@ mod html;
 pub mod plot;
 pub mod references;
 pub mod summary;
+pub mod words;
 
 pub use references::Reference;
 

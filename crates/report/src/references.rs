@@ -74,9 +74,16 @@ impl Reference {
     }
 }
 
-/// The entries with these keys, in the order of first mention and each once; unknown keys are
-/// returned as the error.
-pub fn select(keys: &[&str]) -> Result<Vec<Reference>, Vec<String>> {
+/// Keys without an entry in the bibliography.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[error("no bibliography entry for {0:?}")]
+pub struct Unknown(pub Vec<String>);
+
+/// The entries with these keys, in the order of first mention and each once.
+///
+/// # Errors
+/// With the keys that have no entry.
+pub fn select(keys: &[&str]) -> Result<Vec<Reference>, Unknown> {
     let mut found: Vec<Reference> = Vec::new();
     let mut unknown = Vec::new();
     for key in keys {
@@ -86,7 +93,7 @@ pub fn select(keys: &[&str]) -> Result<Vec<Reference>, Vec<String>> {
             None => unknown.push((*key).to_owned()),
         }
     }
-    if unknown.is_empty() { Ok(found) } else { Err(unknown) }
+    if unknown.is_empty() { Ok(found) } else { Err(Unknown(unknown)) }
 }
 
 /// BibTeX text of the references.
@@ -136,7 +143,8 @@ mod tests {
         assert!(
             text.starts_with("@article{hoffman2014,") && text.contains("@article{hilbert2011,")
         );
-        assert_eq!(select(&["nobody2000"]).unwrap_err(), ["nobody2000"]);
+        let error = select(&["nobody2000"]).unwrap_err();
+        assert_eq!(error.to_string(), "no bibliography entry for [\"nobody2000\"]");
         assert!(two[0].html().contains("Hoffman"));
         let kernel = Reference::find("gretton2012").unwrap().html();
         assert!(kernel.contains("<a href=\"https://jmlr.org/papers/v13/gretton12a.html\">"));

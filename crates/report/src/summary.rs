@@ -1,6 +1,7 @@
 //! Tables and captions written from samples.
 
 use super::Table;
+use super::words::signed;
 use crate::plot::axis::{fixed, with_error};
 use crate::plot::corner::{Parameter, Posterior};
 use crate::plot::density::quantile;
@@ -57,8 +58,7 @@ fn interval(sorted: &[f64], sd: f64) -> String {
 /// Distance of a mean from the truth in standard deviations.
 fn offset(mean: f64, sd: f64, truth: Option<f64>) -> String {
     let Some(truth) = truth.filter(|_| sd > 0.0) else { return NONE.to_owned() };
-    let sign = if mean < truth { "−" } else { "+" };
-    format!("{sign}{:.2} $σ$", ((mean - truth) / sd).abs())
+    format!("{} $σ$", signed((mean - truth) / sd, 2))
 }
 
 /// Caption of a corner plot.
@@ -107,6 +107,9 @@ mod tests {
         assert_eq!(table.columns, ["parameter", "truth", "run", "16 % … 84 %", "offset"]);
         // Standard deviation of 0, 0.01, .. 1: 0.29300.
         assert_eq!(table.rows[0], ["a", "0.6000", "0.50 ± 0.29", "0.16 … 0.84", "−0.34 $σ$"]);
+        let exact = Parameter { truth: Some(0.500_1), ..parameter.clone() };
+        let table = posterior_table(from_ref(&exact), from_ref(&run));
+        assert_eq!(table.rows[0][4], "0.00 $σ$", "zero has no sign");
         let both = posterior_table(from_ref(&parameter), &[run.clone(), run.clone()]);
         assert_eq!(both.columns, ["parameter", "truth", "run", "offset", "run", "offset"]);
         assert_eq!(both.rows[0].len(), both.columns.len());

@@ -208,9 +208,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("socket.npz");
         let _listener = std::os::unix::net::UnixListener::bind(&socket)?;
-        for refused in
-            [require_writable_file(&socket), write_text(&socket, "no longer a socket")]
-        {
+        for refused in [require_writable_file(&socket), write_text(&socket, "no longer a socket")] {
             let message = chain(&refused.unwrap_err());
             assert!(message.contains("not a file that can be replaced"), "{message}");
         }

@@ -130,7 +130,9 @@ impl Chosen {
 fn is_archive(path: &Path) -> Result<bool> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut head = Vec::new();
-    file.take(4).read_to_end(&mut head).with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(4)
+        .read_to_end(&mut head)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(!head.is_empty(), "{} is empty", path.display());
     Ok(head == b"PK\x03\x04" || head == b"PK\x05\x06")
 }

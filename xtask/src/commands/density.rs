@@ -44,8 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let cosmology = Cosmology::from_parameters(&arguments.params.0)?;
     let bins = survey.survey().sources()?.bins.len();
     let (npix, map) = read_map(&arguments.map, &MAPS, bins).context("--map")?;
-    let (latent_npix, latents) =
-        read_map(&arguments.latent, &LATENTS, bins).context("--latent")?;
+    let (latent_npix, latents) = read_map(&arguments.latent, &LATENTS, bins).context("--latent")?;
     ensure!(
         npix == latent_npix,
         "the map has {npix} pixels along a side but the latents have {latent_npix}"

@@ -127,6 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             ("machine".into(), machine()),
         ],
         sampler: config.sampler,
+        power_spectrum_sampler: None,
         prior: prior.clone(),
         map_size_deg: survey.survey().map_size_deg,
         truth: None,

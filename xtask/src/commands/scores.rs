@@ -81,8 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             ("machine".into(), machine()),
         ],
         sections: vec![section],
-        references: select(&["zeghal2022", "zeghal2025"])
-            .map_err(|keys| anyhow::anyhow!("no bibliography entries for {keys:?}"))?,
+        references: select(&["zeghal2022", "zeghal2025"])?,
     };
     write_text(&arguments.out.join(REPORT), &report.html())?;
     println!("{}", arguments.out.join(REPORT).display());

@@ -15,7 +15,9 @@ use super::profile::CalibrationProfile;
 use crate::plot::calibration::{Calibration as Curve, coverage, ranks};
 use crate::plot::markup::parameter_label;
 use crate::prior::DIM;
+use crate::report::words::plus_minus;
 use crate::report::{Figure, Grade, Section, Verdict};
+use crate::runs::{CLEAR, Difference, Sign};
 use crate::study::derive_seed;
 
 /// File of a [`Calibration`].
@@ -66,7 +68,7 @@ pub fn calibrate(
     let covering = CoverageConfig { seed: seed("coverage"), ..CoverageConfig::default() };
     let balls = TarpConfig { seed: seed("tarp"), ..TarpConfig::default() };
     Ok(Calibration {
-        method: loss.clone(),
+        method: loss.key().to_owned(),
         observations,
         sbc: sbc(&set, &ranking, &|_| {}).context("ranks")?,
         coverage: expected_coverage(&at_truths, &at_points, &covering).context("coverage")?,
@@ -91,6 +93,35 @@ fn probability(p: f64) -> String {
     if p < 1e-3 { "below 0.001".into() } else { format!("{p:.3}") }
 }
 
+/// Whether highest-density regions hold the truth as often as they claim.
+fn covering(coverage: &Coverage) -> Verdict {
+    let grade = grade(coverage.p_value);
+    let excess = Difference::new(coverage.excess, coverage.excess_error);
+    let finding = match (grade, excess.sign(CLEAR)) {
+        (Grade::Good, _) => "Highest-density regions hold the truth as often as they claim",
+        (Grade::Doubtful, Sign::Below) => "The posteriors may be too narrow",
+        (Grade::Doubtful, Sign::Above) => "The posteriors may be wider than needed",
+        (Grade::Doubtful, Sign::Unclear) => {
+            "Highest-density regions may not hold the truth as often as they claim at every level"
+        }
+        (Grade::Bad, Sign::Below) => "The posteriors are too narrow",
+        (Grade::Bad, Sign::Above) => "The posteriors are wider than needed",
+        (Grade::Bad, Sign::Unclear) => {
+            "Highest-density regions do not hold the truth as often as they claim at every level"
+        }
+    };
+    let more = if coverage.excess < 0.0 { "less" } else { "more" };
+    Verdict {
+        grade,
+        text: format!(
+            "{finding}: on average over the levels {} % {more} often, a departure that chance makes \
+             with probability {}",
+            plus_minus(100.0 * coverage.excess.abs(), Some(100.0 * coverage.excess_error), 1),
+            probability(coverage.p_value)
+        ),
+    }
+}
+
 impl Calibration {
     /// The findings in a line each.
     pub fn verdicts(&self) -> Vec<Verdict> {
@@ -99,11 +130,6 @@ impl Calibration {
         let worst = worst.map_or(String::new(), |one| {
             format!(", the least likely are those of {}", parameter_label(&one.name))
         });
-        let sense = match coverage.excess / coverage.excess_error {
-            s if s < -2.0 => "the posteriors are too narrow",
-            s if s > 2.0 => "the posteriors are wider than needed",
-            _ => "neither too narrow nor too wide",
-        };
         vec![
             Verdict {
                 grade: grade(sbc.p_value),
@@ -113,17 +139,7 @@ impl Calibration {
                     probability(sbc.p_value)
                 ),
             },
-            Verdict {
-                grade: grade(coverage.p_value),
-                text: format!(
-                    "Highest-density regions hold the truth {:.1} ± {:.1} % {} often than they \
-                     claim ({sense}; probability of the departure {})",
-                    100.0 * coverage.excess.abs(),
-                    100.0 * coverage.excess_error,
-                    if coverage.excess < 0.0 { "less" } else { "more" },
-                    probability(coverage.p_value)
-                ),
-            },
+            covering(coverage),
             Verdict {
                 grade: grade(tarp.p_value),
                 text: format!(

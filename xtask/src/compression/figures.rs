@@ -44,11 +44,7 @@ fn shown() -> Vec<usize> {
 
 /// Corner plots of the parameters of the Figures of Merit, a few methods in each, all with the
 /// `references`.
-pub fn corners(
-    parameters: &[Parameter],
-    references: &[Drawn],
-    methods: &[Drawn],
-) -> Vec<Figure> {
+pub fn corners(parameters: &[Parameter], references: &[Drawn], methods: &[Drawn]) -> Vec<Figure> {
     let shown = shown();
     let parameters: Vec<Parameter> = shown.iter().map(|i| parameters[*i].clone()).collect();
     let narrowed = |drawn: &Drawn| -> Vec<f64> {

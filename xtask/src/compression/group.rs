@@ -13,8 +13,8 @@ use super::run::SPECTRA;
 use super::train::read_report;
 use crate::arrays::{Array, read_npz};
 use crate::files::read_json;
-use crate::gradients::Runs;
 use crate::lensing::PAIRS;
+use crate::runs::{Difference, Ratio, Runs};
 use crate::sampling::SAMPLES;
 
 /// A method with all its trainings and posteriors.
@@ -33,30 +33,6 @@ pub struct Group {
     pub held_out: Vec<Vec<f64>>,
     /// Figures of Merit of the first of these simulations, `[observation][pair]`, of each posterior.
     pub figures: Vec<Vec<f64>>,
-}
-
-/// A difference with its standard error.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Difference {
-    /// The difference.
-    pub value: f64,
-    /// Its standard error.
-    pub error: f64,
-}
-
-/// Standard errors by which values must differ to be called different.
-pub const CLEAR: f64 = 2.0;
-
-impl Difference {
-    /// -1, 0 or 1: clearly below zero, not clear, clearly above.
-    #[must_use]
-    pub fn sign(self) -> i32 {
-        match self {
-            Self { value, error } if value > CLEAR * error => 1,
-            Self { value, error } if value < -CLEAR * error => -1,
-            _ => 0,
-        }
-    }
 }
 
 /// What a method is called.
@@ -145,6 +121,13 @@ impl Group {
         self.c2st().error().unwrap_or(0.0).max(mean(&test) / count.sqrt())
     }
 
+    /// By how much its mean C2ST is above that of another method.
+    #[must_use]
+    pub fn farther_than(&self, other: &Self) -> Difference {
+        let value = self.c2st().spread.mean - other.c2st().spread.mean;
+        Difference::new(value, self.c2st_error().hypot(other.c2st_error()))
+    }
+
     /// By how much its negative log probability is above that of another method on the same
     /// simulations: those to which both give a finite one. The error is that of the mean over the
     /// simulations and, if there are several runs, of their scatter.
@@ -161,14 +144,13 @@ impl Group {
     /// Its Figure of Merit of a pair over that of another method, the geometric mean over the same
     /// simulated observations, with the error as in [`Group::nlp_above`].
     #[must_use]
-    pub fn mean_figure_over(&self, other: &Self, pair: usize) -> Option<Difference> {
+    pub fn mean_figure_over(&self, other: &Self, pair: usize) -> Option<Ratio> {
         let pairs = self.figures.iter().zip(&other.figures);
         let logarithm = paired(pairs.map(|(own, other)| {
             let both = own.iter().zip(other).skip(pair).step_by(PAIRS.len());
             both.map(|(own, other)| (own / other).ln()).collect()
         }))?;
-        let value = logarithm.value.exp();
-        Some(Difference { value, error: value * logarithm.error })
+        Some(Ratio::of_logarithm(logarithm))
     }
 }
 
@@ -184,7 +166,7 @@ fn paired(runs: impl Iterator<Item = Vec<f64>>) -> Option<Difference> {
     let first = runs.first()?;
     let sampling = (variance(first) / first.len() as f64).sqrt();
     let error = sampling.hypot(means.error().unwrap_or(0.0));
-    Some(Difference { value: means.spread.mean, error })
+    Some(Difference::new(means.spread.mean, error))
 }
 
 #[cfg(test)]
@@ -192,6 +174,8 @@ pub mod tests {
     use super::*;
     use flows::training::CurvePoint;
     use metrics::{C2st, NegativeLogProbability};
+
+    use crate::runs::{CLEAR, Sign};
 
     /// A method with the given Figure of Merit and C2ST in each run.
     pub fn group(key: &str, runs: &[(f64, f64)], log_probability: f64) -> Group {
@@ -255,15 +239,17 @@ pub mod tests {
     fn methods_are_compared_on_the_same_simulations() {
         let (good, bad) = (group("vmim", &[(9.0, 0.5)], 2.0), group("mse", &[(8.0, 0.6)], 1.0));
         let difference = bad.nlp_above(&good).expect("finite");
-        assert!((difference.value - 1.0).abs() < 0.01 && difference.error < 0.01);
-        assert_eq!(difference.sign(), 1);
-        assert_eq!(good.nlp_above(&bad).expect("finite").sign(), -1);
-        assert_eq!(good.nlp_above(&good).expect("finite").sign(), 0);
+        assert!((difference.value - 1.0).abs() < 0.01);
+        assert!(difference.error.is_some_and(|error| error < 0.01));
+        assert_eq!(difference.sign(CLEAR), Sign::Above);
+        assert_eq!(good.nlp_above(&bad).expect("finite").sign(CLEAR), Sign::Below);
+        assert_eq!(good.nlp_above(&good).expect("finite").sign(CLEAR), Sign::Unclear);
         let mut broken = group("mae", &[(9.0, 0.5)], 2.0);
         broken.held_out[0].fill(f64::NEG_INFINITY);
         assert_eq!(broken.nlp_above(&good), None);
         let ratio = good.mean_figure_over(&bad, 1).expect("finite");
-        assert!((ratio.value - 9.0 / 8.0).abs() < 1e-9 && ratio.error < 1e-9, "{ratio:?}");
+        assert!((ratio.value - 9.0 / 8.0).abs() < 1e-9, "{ratio:?}");
+        assert!(ratio.error.is_some_and(|error| error < 1e-9), "{ratio:?}");
     }
 
     #[test]

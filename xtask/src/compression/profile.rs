@@ -1,6 +1,6 @@
 //! How large the study is, and what it compares.
 
-use ::compression::{Loss, NetworkConfig, TrainingSettings};
+use ::compression::{Loss, NetworkConfig, NonFinite, TrainingSettings};
 use anyhow::{Context, Result, ensure};
 use sbi::NpeSettings;
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,19 @@ use super::input::CompressorInput;
 use crate::lensing::C2stProfile;
 use crate::prior::DIM;
 use crate::profiles::{self, Profiles};
-use crate::sampling::SamplerConfig;
+use crate::sampling::{Sampler, SamplerConfig};
 
 /// The profiles that come with the program, smallest first.
 const PROFILES: Profiles = [
     ("smoke", include_str!("../../../benchmarks/profiles/compression/smoke.toml")),
     ("laptop", include_str!("../../../benchmarks/profiles/compression/laptop.toml")),
     ("paper", include_str!("../../../benchmarks/profiles/compression/paper.toml")),
+];
+
+/// What no profile decides.
+const DECIDED: [(&str, &str); 2] = [
+    ("seed", "the seed of the study decides"),
+    ("non_finite", "cosmologies without a map are left out and counted"),
 ];
 
 /// Sizes of the steps of the study.
@@ -92,24 +98,55 @@ pub struct InferenceProfile {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationProfile {
-    /// The loss, by its key.
-    pub loss: String,
+    /// The loss.
+    pub loss: LossKind,
     /// Simulated observations: the first of those held out.
     pub observations: usize,
     /// Draws of each of their posteriors.
     pub draws: usize,
 }
 
+/// A loss without its settings.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossKind {
+    /// [`Loss::Mse`].
+    Mse,
+    /// [`Loss::Mae`].
+    Mae,
+    /// [`Loss::Gnll`].
+    Gnll,
+    /// [`Loss::Vmim`].
+    Vmim,
+    /// [`Loss::Imnn`].
+    Imnn,
+}
+
+impl LossKind {
+    /// Key, for files and tables.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Mse => "mse",
+            Self::Mae => "mae",
+            Self::Gnll => "gnll",
+            Self::Vmim => "vmim",
+            Self::Imnn => "imnn",
+        }
+    }
+}
+
 /// Key of a loss, for files and tables.
 #[must_use]
 pub fn key(loss: &Loss) -> &'static str {
-    match loss {
-        Loss::Mse => "mse",
-        Loss::Mae => "mae",
-        Loss::Gnll { .. } => "gnll",
-        Loss::Vmim { .. } => "vmim",
-        Loss::Imnn { .. } => "imnn",
-    }
+    let kind = match loss {
+        Loss::Mse => LossKind::Mse,
+        Loss::Mae => LossKind::Mae,
+        Loss::Gnll { .. } => LossKind::Gnll,
+        Loss::Vmim { .. } => LossKind::Vmim,
+        Loss::Imnn { .. } => LossKind::Imnn,
+    };
+    kind.key()
 }
 
 impl Profile {
@@ -123,6 +160,10 @@ impl Profile {
 
     fn from_toml(text: &str) -> Result<Self> {
         let profile: Self = toml::from_str(text)?;
+        profiles::refuse_decided(text, &DECIDED)?;
+        if profile.input != CompressorInput::Maps {
+            profiles::refuse_decided(text, &[("cache_bytes", "statistics are in memory already")])?;
+        }
         let own =
             [("full_field", &profile.full_field), ("power_spectrum", &profile.power_spectrum)];
         let further = profile.further.iter().flat_map(|further| {
@@ -199,8 +240,9 @@ impl Profile {
     fn validate_calibration(&self) -> Result<()> {
         let CalibrationProfile { loss, observations, draws } = &self.calibration;
         ensure!(
-            self.method.iter().any(|method| key(&method.loss) == loss),
-            "calibration.loss = '{loss}' is no loss of a method"
+            self.method.iter().any(|method| key(&method.loss) == loss.key()),
+            "calibration.loss = '{}' is no loss of a method",
+            loss.key()
         );
         // some simulations are left out, for their cosmology has no map
         let (held_out, needed) =
@@ -225,7 +267,26 @@ impl Profile {
         each.max().unwrap_or(0)
     }
 
-    /// The training with a loss.
+    /// The samplers of all explicit posteriors.
+    #[must_use]
+    pub fn samplers(&self) -> Vec<Sampler> {
+        let further = self.further.iter();
+        let further = further.flat_map(|further| [&further.full_field, &further.power_spectrum]);
+        let own = [&self.full_field, &self.power_spectrum];
+        own.into_iter().chain(further).map(|run| run.sampler).collect()
+    }
+
+    /// The training with a loss as it is done.
+    #[must_use]
+    pub fn settings(&self, method: &MethodProfile, seed: u64) -> TrainingSettings {
+        let own = self.training(method).clone();
+        // statistics are in memory already
+        let cache_bytes = if self.input == CompressorInput::Maps { own.cache_bytes } else { 0 };
+        // cosmologies of the prior that have no map are left out
+        TrainingSettings { seed, non_finite: NonFinite::Drop, cache_bytes, ..own }
+    }
+
+    /// The training with a loss, but for what the study decides.
     #[must_use]
     pub fn training<'a>(&'a self, method: &'a MethodProfile) -> &'a TrainingSettings {
         method.training.as_ref().unwrap_or(&self.training)
@@ -282,6 +343,30 @@ mod tests {
         Ok(())
     }
 
+    /// Keys of trainings are made of their essential settings.
+    #[test]
+    fn trainings_that_differ_in_loading_only_have_the_same_key() -> Result<()> {
+        let (_, smoke) = PROFILES[0];
+        let key = |text: &str| -> Result<String> {
+            let profile = Profile::from_toml(text)?;
+            let settings = profile.settings(&profile.method[0], 7).essential();
+            Ok(serde_json::to_string(&settings)?)
+        };
+        for (setting, same) in [
+            ("loaders = 3", true),
+            ("prefetch = 5", true),
+            ("cache_bytes = 0", true),
+            ("steps = 9", false),
+        ] {
+            let text = smoke.replace("\nsteps = 400", "").replace(
+                "[training]",
+                &format!("[training]\n{setting}{}", if same { "\nsteps = 400" } else { "" }),
+            );
+            assert_eq!(key(&text)? == key(smoke)?, same, "{setting}");
+        }
+        Ok(())
+    }
+
     #[test]
     fn mistakes_are_named() {
         let message = |name: &str| format!("{:#}", Profile::load(name).unwrap_err());
@@ -297,7 +382,16 @@ mod tests {
             ("observations = 200", "observations = 2000", "held_out = 1000"),
             ("observations = 5", "observations = 0", "further.observations"),
             ("draws = 250", "draws = 2", "further.full_field.draws = 2: at least 4"),
-            ("loss = \"vmim\"", "loss = \"vmin\"", "'vmin'"),
+            ("loss = \"vmim\"", "loss = \"vmin\"", "vmin"),
+            ("[training]", "[training]\nseed = 1", "training.seed has no effect"),
+            (
+                "[training]",
+                "[training]\nnon_finite = \"drop\"",
+                "training.non_finite has no effect",
+            ),
+            ("[training]", "[training]\ncache_bytes = 0", "training.cache_bytes has no effect"),
+            ("fit.training]", "fit.training]\nseed = 1", "npe.fit.training.seed has no effect"),
+            ("[c2st.classifier]", "[c2st.classifier]\nseed = 1", "classifier.seed has no effect"),
             ("derivatives_every = 8", "derivatives_every = 7", "derivatives_every = 7"),
             ("hidden = [256, 128]", "hidden = [256, 5]", "last 5 channels"),
             ("bands = 6", "bands = 0", "bands must"),

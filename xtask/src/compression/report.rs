@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ::compression::{Loss, NetworkConfig, ResNetConfig};
-use anyhow::{Result, anyhow};
-use sbi::Family;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{CALIBRATION, Calibration};
@@ -20,6 +19,7 @@ use crate::arrays::read_npz;
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
 use crate::lensing::Method;
+use crate::literature::Cited;
 use crate::plot::corner::{Parameter, Posterior};
 use crate::plot::markup::parameter_label;
 use crate::prior::{DIM, Prior};
@@ -28,7 +28,8 @@ use crate::report::references::{bibliography, select};
 use crate::report::summary::posterior_table;
 use crate::report::{Report, Section};
 use crate::sampling::section::Sampled;
-use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES, Sampler};
+use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES};
+use crate::trial;
 
 /// Name of the study in its files.
 pub const NAME: &str = "compression";
@@ -121,7 +122,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
             .into(),
         facts: inputs.facts.clone(),
         sections,
-        references: select(&keys).map_err(|key| anyhow!("no bibliography entry for {key:?}"))?,
+        references: select(&keys)?,
     };
     let path = folder.join("report.html");
     write_text(&path, &report.html())?;
@@ -288,7 +289,6 @@ fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
         "hilbert2011",
         "vehtari2021",
         "lopezpaz2017",
-        "papamakarios2016",
         "kingma2015",
         "talts2018",
         "sailynoja2022",
@@ -296,34 +296,21 @@ fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
         "lemos2023",
     ];
     keys.extend(profile.input.reference());
-    if matches!(profile.network, NetworkConfig::ResNet(_)) {
-        keys.push("he2016");
-    }
-    for method in &profile.method {
-        match method.loss {
-            Loss::Vmim { .. } => keys.push("jeffrey2021"),
-            Loss::Imnn { .. } => keys.extend(["charnock2018", "makinen2021"]),
-            Loss::Mse | Loss::Mae | Loss::Gnll { .. } => {}
-        }
-    }
-    keys.push(match profile.inference.npe.flow.family {
-        Family::Affine => "dinh2017",
-        Family::Spline | Family::AutoregressiveSpline => "durkan2019",
-        Family::Maf => "papamakarios2017",
-        Family::Smooth => "koehler2021",
-    });
-    keys.extend(match profile.full_field.sampler {
-        Sampler::Nuts => ["hoffman2014", "betancourt2017"].as_slice(),
-        Sampler::Mams => &["robnik2023", "robnik2025"],
-        Sampler::Mclmc => &["robnik2023"],
-    });
+    keys.extend(profile.network.references());
+    keys.extend(profile.method.iter().flat_map(|method| method.loss.references()));
+    keys.extend(trial::Method::Npe.references());
+    keys.extend(profile.inference.npe.flow.references());
+    keys.extend(profile.samplers().iter().flat_map(|sampler| sampler.references()));
     keys
 }
 
 #[cfg(test)]
 mod tests {
+    use ::compression::DensityFamily;
+
     use super::super::run::SPECTRA;
     use super::*;
+    use crate::literature::tests::{FAMILIES, SAMPLERS, assert_cites};
 
     #[test]
     fn all_that_a_profile_uses_is_in_the_bibliography() -> Result<()> {
@@ -333,6 +320,38 @@ mod tests {
             let keys = references(&profile, &source);
             assert!(select(&keys).is_ok(), "{name}: {keys:?}");
             assert_eq!(keys.contains(&"charnock2018"), name != "smoke", "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_samplers_that_were_used_are_cited() -> Result<()> {
+        for sampler in SAMPLERS {
+            let mut profile = Profile::load("smoke")?;
+            let further = profile.further.as_mut().expect("smoke has further observations");
+            profile.full_field.sampler = sampler;
+            profile.power_spectrum.sampler = sampler;
+            further.full_field.sampler = sampler;
+            further.power_spectrum.sampler = sampler;
+            assert_cites(&references(&profile, "zeghal2025"), &sampler, &SAMPLERS);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_families_that_were_used_are_cited() -> Result<()> {
+        for family in FAMILIES {
+            let mut profile = Profile::load("smoke")?;
+            profile.method.retain(|method| method.loss == Loss::Mse);
+            profile.inference.npe.flow.family = family;
+            assert_cites(&references(&profile, "zeghal2025"), &family, &FAMILIES);
+        }
+        for family in [DensityFamily::Spline, DensityFamily::AutoregressiveSpline] {
+            let mut profile = Profile::load("smoke")?;
+            let loss = Loss::Vmim { summaries: None, family, layers: None, hidden: None };
+            profile.method[0].loss = loss.clone();
+            let keys = references(&profile, "zeghal2025");
+            assert!(loss.references().iter().all(|key| keys.contains(key)), "{keys:?}");
         }
         Ok(())
     }

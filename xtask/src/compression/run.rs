@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::compression::{Compressor, Loss, MapSource, Maps, NonFinite, TrainingSettings};
+use ::compression::{Compressor, Loss, MapSource, Maps, TrainingSettings};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use flows::DeviceChoice;
@@ -276,17 +276,10 @@ impl<'a> Setup<'a> {
         let mut tasks = Vec::new();
         for recipe in recipes {
             let Recipe::Network(method, run) = *recipe else { continue };
-            let own = profile.training(method);
-            let settings = TrainingSettings {
-                seed: derive_seed(seed, &format!("training-{run}")),
-                // cosmologies of the prior that have no map
-                non_finite: NonFinite::Drop,
-                // statistics are in memory already
-                cache_bytes: if input == CompressorInput::Maps { own.cache_bytes } else { 0 },
-                ..own.clone()
-            };
+            let settings = profile.settings(method, derive_seed(seed, &format!("training-{run}")));
             let (loss, network) = (&method.loss, &profile.network);
-            let identity = (self.problem(), input, network, loss, &settings, device_name);
+            let essential = settings.essential();
+            let identity = (self.problem(), input, network, loss, essential, device_name);
             let name = format!("compressor-{}-{run}", recipe.key());
             let source: &dyn MapSource = match (loss, &material[run]) {
                 (Loss::Imnn { .. }, (_, _, Some(around))) => around,
@@ -294,7 +287,7 @@ impl<'a> Setup<'a> {
                 (_, (maps, ..)) => maps,
             };
             let settings = settings.clone();
-            tasks.push(study.plan(&name, 2, &identity, &[], own.steps, move |workspace| {
+            tasks.push(study.plan(&name, 2, &identity, &[], settings.steps, move |workspace| {
                 train(source, network, loss, &settings, device, workspace)
             })?);
         }
@@ -391,7 +384,7 @@ impl<'a> Setup<'a> {
         let profile = &self.profile.calibration;
         let tested = compressed
             .iter()
-            .find(|one| one.recipe.key() == profile.loss)
+            .find(|one| one.recipe.key() == profile.loss.key())
             .context("the loss of the calibration is one of the methods")?;
         let (posterior, summaries) = (&tested.posteriors[0], &tested.summaries);
         let config = (profile, self.seed, self.device_name);

@@ -6,11 +6,11 @@ use anyhow::Result;
 use metrics::{FigureOfMerit, mean, variance};
 
 use super::further::{FURTHER, Further};
-use super::group::{Difference, Group};
+use super::group::Group;
 use super::measured::{Baselines, Judged};
 use crate::files::read_json;
-use crate::gradients::Runs;
 use crate::lensing::PAIRS;
+use crate::runs::{Difference, Ratio, Runs};
 
 /// All observations of the study: its own, and the further ones.
 pub struct Several {
@@ -70,7 +70,7 @@ impl Values {
 
 fn average(values: &[f64], error_of_runs: f64) -> Difference {
     let sampling = (variance(values) / values.len() as f64).sqrt();
-    Difference { value: mean(values), error: sampling.hypot(error_of_runs) }
+    Difference::new(mean(values), sampling.hypot(error_of_runs))
 }
 
 impl Measures {
@@ -96,20 +96,15 @@ impl Measures {
 
     /// The Figure of Merit of a pair in units of the explicit one, the geometric mean.
     #[must_use]
-    pub fn relative(&self, pair: usize) -> Difference {
-        exponential(self.figures[pair].mean())
+    pub fn relative(&self, pair: usize) -> Ratio {
+        Ratio::of_logarithm(self.figures[pair].mean())
     }
 
     /// The Figure of Merit of a pair over that of another method, the geometric mean.
     #[must_use]
-    pub fn over(&self, other: &Self, pair: usize) -> Difference {
-        exponential(self.figures[pair].above(&other.figures[pair]))
+    pub fn over(&self, other: &Self, pair: usize) -> Ratio {
+        Ratio::of_logarithm(self.figures[pair].above(&other.figures[pair]))
     }
-}
-
-fn exponential(logarithm: Difference) -> Difference {
-    let value = logarithm.value.exp();
-    Difference { value, error: value * logarithm.error }
 }
 
 impl Several {
@@ -175,6 +170,7 @@ pub mod tests {
     use super::super::further::Learnt;
     use super::super::group::tests::group;
     use super::*;
+    use crate::runs::{CLEAR, Sign};
 
     /// Several observations, on which each method has a Figure of Merit and a C2ST; those of the
     /// explicit posterior are 100, of the power spectrum 50.
@@ -214,12 +210,15 @@ pub mod tests {
         let (mse, vmim) = (found.find("mse").expect("there"), found.find("vmim").expect("there"));
         let relative = vmim.relative(1);
         assert!((relative.value - 0.9).abs() < 1e-3, "{relative:?}");
-        assert!(relative.error > 1e-3 && relative.error < 1e-2, "{relative:?}");
+        let error = relative.error.expect("known");
+        assert!(error > 1e-3 && error < 1e-2, "{relative:?}");
         // the same observations are easy and hard for both: the ratio scatters less than each
         let ratio = vmim.over(mse, 1);
-        assert!((ratio.value - 90.0 / 80.0).abs() < 1e-9 && ratio.error < 1e-9, "{ratio:?}");
+        assert!((ratio.value - 90.0 / 80.0).abs() < 1e-9, "{ratio:?}");
+        assert!(ratio.error.is_some_and(|error| error < 1e-9), "{ratio:?}");
         let farther = mse.c2st.above(&vmim.c2st);
-        assert!((farther.value - 0.05).abs() < 1e-9 && farther.sign() == 1, "{farther:?}");
+        assert!((farther.value - 0.05).abs() < 1e-9, "{farther:?}");
+        assert_eq!(farther.sign(CLEAR), Sign::Above);
         assert!((found.power_spectrum.relative(0).value - 0.5).abs() < 1e-12);
         assert!(found.find("mae").is_none());
     }
@@ -229,6 +228,6 @@ pub mod tests {
         let both = Values(vec![vec![1.0, 3.0], vec![2.0, 4.0]]).mean();
         assert!((both.value - 2.5).abs() < 1e-12);
         // observations 1.5 and 3.5, runs 2 and 3: standard errors 1 and 1/2
-        assert!((both.error - 1.25_f64.sqrt()).abs() < 1e-12, "{both:?}");
+        assert!((both.error.expect("known") - 1.25_f64.sqrt()).abs() < 1e-12, "{both:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use metrics::FigureOfMerit;
 
-use super::group::{Difference, Group, name};
+use super::group::{Group, name};
 use super::input::CompressorInput;
 use super::measured::Baselines;
 use super::profile::{Profile, key};
@@ -12,6 +12,8 @@ use super::train::simulations;
 use crate::plot::axis::fixed;
 use crate::published::{PublishedCompression, PublishedFigures};
 use crate::report::Table;
+use crate::report::words::{counted, plus_minus};
+use crate::runs::null_text;
 
 /// What stands in a table where there is no number.
 const NONE: &str = "–";
@@ -25,7 +27,7 @@ fn texts<const N: usize>(words: [&str; N]) -> Vec<String> {
 }
 
 fn monte_carlo(figures: &[FigureOfMerit]) -> Vec<String> {
-    figures.iter().map(|f| format!("{} ± {}", fixed(f.value, 0), fixed(f.error, 0))).collect()
+    figures.iter().map(|f| plus_minus(f.value, Some(f.error), 0)).collect()
 }
 
 /// Figures of Merit of all posteriors.
@@ -66,7 +68,7 @@ pub fn published_ratios(
             let explicit = known.figures[pair];
             let again = again.as_ref().map_or(String::new(), |again| {
                 let (mean, sd) = (again.mean[pair] / explicit, again.sd[pair] / explicit);
-                format!("; again {} ± {}", fixed(mean, 2), fixed(sd, 2))
+                format!("; again {}", plus_minus(mean, Some(sd), 2))
             });
             format!("{}{again}", fixed(figures[pair] / explicit, 2))
         })
@@ -75,8 +77,7 @@ pub fn published_ratios(
         let (own, explicit) = (&baselines.power_spectrum.figures[pair], &baselines.explicit[pair]);
         let ratio = own.value / explicit.value;
         let error = ratio * (own.error / own.value).hypot(explicit.error / explicit.value);
-        let own = format!("{} ± {}", fixed(ratio, 2), fixed(error, 2));
-        [own, theirs("power-spectrum", pair)]
+        [plus_minus(ratio, Some(error), 2), theirs("power-spectrum", pair)]
     });
     let mut rows = vec![columns("explicit, power spectrum", spectra)];
     rows.extend(groups.iter().map(|group| {
@@ -102,16 +103,14 @@ pub fn published_ratios(
 #[must_use]
 pub fn distances(groups: &[Group], baselines: &Baselines) -> Table {
     let own = &baselines.power_spectrum;
-    let accuracy = format!("{} ± {}", fixed(own.c2st.accuracy, 3), fixed(own.c2st.error, 3));
+    let accuracy = plus_minus(own.c2st.accuracy, Some(own.c2st.error), 3);
     let mut rows = vec![columns(
         "explicit, power spectrum",
         [accuracy, fixed(own.divergence, 2), NONE.into(), NONE.into(), NONE.into()],
     )];
     rows.extend(groups.iter().map(|group| {
-        let accuracy =
-            format!("{} ± {}", fixed(group.c2st().spread.mean, 3), fixed(group.c2st_error(), 3));
         let cells = [
-            accuracy,
+            plus_minus(group.c2st().spread.mean, Some(group.c2st_error()), 3),
             group.divergence().text(2),
             group.inferred(|one| one.cross_entropy.value).text(2),
             group.inferred(|one| one.nlp.value).text(2),
@@ -120,9 +119,11 @@ pub fn distances(groups: &[Group], baselines: &Baselines) -> Table {
         columns(&group.name(), cells)
     }));
     let draws = own.draws;
-    let null = own.c2st.null.as_ref().map_or(String::new(), |null| {
-        format!(" (equal posteriors: {} ± {})", fixed(null.mean, 3), fixed(null.sd, 3))
-    });
+    let null = own
+        .c2st
+        .null
+        .as_ref()
+        .map_or(String::new(), |null| format!(" (equal posteriors: {})", null_text(null)));
     Table {
         caption: format!(
             "Distance from the explicit posterior: accuracy of a classifier on {draws} draws of \
@@ -143,19 +144,20 @@ pub fn averages(groups: &[Group]) -> Option<Table> {
     let unit = groups.iter().find(|group| group.key == "vmim").or(groups.first())?;
     let others = groups.iter().filter(|group| group.key != unit.key);
     let rows = others.map(|group| {
-        let cells = (0..3).map(|pair| match group.mean_figure_over(unit, pair) {
-            Some(ratio) => format!("{} ± {}", fixed(ratio.value, 2), fixed(ratio.error, 2)),
-            None => NONE.to_owned(),
+        let cells = (0..3).map(|pair| {
+            let ratio = group.mean_figure_over(unit, pair);
+            ratio.map_or(NONE.to_owned(), |ratio| ratio.text(2))
         });
         columns(&group.name(), cells)
     });
     let observations = unit.figures.first().map_or(0, |figures| figures.len() / 3);
     Some(Table {
         caption: format!(
-            "Figure of Merit in units of that of {}, geometric mean over {observations} observations \
-             simulated at parameters drawn from the prior, the same for all, with standard error: \
-             the scatter of a single observation averages out.",
-            unit.name()
+            "Figure of Merit in units of that of {}, geometric mean over {} simulated at parameters \
+             drawn from the prior, the same for all, with standard error: the scatter of a single \
+             observation averages out.",
+            unit.name(),
+            counted(observations, "observation")
         ),
         columns: columns("posterior", (0..3).map(pair_label)),
         rows: rows.collect(),
@@ -165,12 +167,9 @@ pub fn averages(groups: &[Group]) -> Option<Table> {
 /// All posteriors over several observations at the same parameters.
 #[must_use]
 pub fn over_observations(several: &Several) -> Table {
-    let text = |d: Difference, decimals| {
-        format!("{} ± {}", fixed(d.value, decimals), fixed(d.error, decimals))
-    };
     let row = |name: &str, measures: &Measures| {
-        let figures = (0..3).map(|pair| text(measures.relative(pair), 2));
-        let distances = [text(measures.c2st.mean(), 3), text(measures.divergence.mean(), 2)];
+        let figures = (0..3).map(|pair| measures.relative(pair).text(2));
+        let distances = [measures.c2st.mean().text(3), measures.divergence.mean().text(2)];
         columns(name, figures.chain(distances))
     };
     let mut rows = vec![row("explicit, power spectrum", &several.power_spectrum)];
@@ -178,11 +177,11 @@ pub fn over_observations(several: &Several) -> Table {
     let heads = (0..3).map(pair_label).chain(texts(["C2ST", "KL"]));
     Table {
         caption: format!(
-            "The same for {} observations simulated at the same parameters, each with its own \
+            "The same for {} simulated at the same parameters, each with its own \
              explicit posterior (further ones: at least {:.0} effective draws, R-hat at most {}): \
              Figure of Merit in units of the explicit one, geometric mean; C2ST; Kullback-Leibler \
              divergence. With standard errors, from the scatter of observations and of runs.",
-            several.observations,
+            counted(several.observations, "observation"),
             several.effective,
             fixed(several.r_hat, 3)
         ),

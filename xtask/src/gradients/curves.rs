@@ -2,13 +2,15 @@
 
 use flows::training::CurvePoint;
 
-use super::measured::{Comparison, spread};
+use super::measured::Comparison;
 use super::profile::Grid;
 use super::report::{Training, with_or_without};
 use crate::plot::axis::fixed;
 use crate::plot::curves::{Chart, Guide, Look, Quantity, Series, curves};
 use crate::published::{Metric, Published, PublishedCurve, Spread};
+use crate::report::words::plus_minus;
 use crate::report::{Figure, Table};
+use crate::runs::Runs;
 
 /// A method with or without scores, at all its numbers of simulations.
 pub struct Curve {
@@ -38,36 +40,7 @@ pub struct Point {
     learning: Vec<CurvePoint>,
 }
 
-/// One measure of repeated runs.
-pub struct Runs {
-    /// Mean and standard deviation.
-    pub spread: Spread,
-    /// Number of runs.
-    pub count: usize,
-}
-
 const METRICS: [(Metric, &str); 2] = [(Metric::C2st, "C2ST"), (Metric::Nlp, "NLP")];
-
-impl Runs {
-    /// Those of values.
-    pub fn of(values: &[f64]) -> Self {
-        Self { spread: spread(values), count: values.len() }
-    }
-
-    /// Mean and standard deviation to so many decimals.
-    pub fn text(&self, decimals: usize) -> String {
-        let Spread { mean, sd } = self.spread;
-        match self.count {
-            1 => fixed(mean, decimals),
-            _ => format!("{} ± {}", fixed(mean, decimals), fixed(sd, decimals)),
-        }
-    }
-
-    /// Standard error of the mean; none for a single run.
-    pub fn error(&self) -> Option<f64> {
-        (self.count > 1).then(|| self.spread.sd / (self.count as f64).sqrt())
-    }
-}
 
 impl Curve {
     /// Name of a method, with or without scores where it was trained both ways.
@@ -230,11 +203,10 @@ pub fn comparison_table(all: &[Curve]) -> Option<Table> {
                 let Some(runs) = point.runs(metric) else { continue };
                 let comparison = Comparison::new(runs.spread, published);
                 let decimals = if metric == 0 { 3 } else { 2 };
-                let text = |value| fixed(value, decimals);
                 rows.push(vec![
                     format!("{label}, {}, {}", curve.name, point.simulations),
                     format!("{} ({} runs)", runs.text(decimals), runs.count),
-                    format!("{} ± {}", text(published.mean), text(published.sd)),
+                    plus_minus(published.mean, Some(published.sd), decimals),
                     fixed(comparison.sigmas, 1),
                     comparison.verdict().into(),
                 ]);

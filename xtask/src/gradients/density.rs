@@ -75,8 +75,7 @@ pub fn null(count: usize, classifier: &C2stConfig, seed: u64) -> Result<metrics:
         .map(|set| draws(&truth, count, derive_seed(seed, &format!("{TASK}-null-{set}"))))
         .collect();
     let sets: Vec<&[f64]> = sets.iter().map(Vec::as_slice).collect();
-    let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..classifier.clone() };
-    Ok(c2st_null(&sets, 2, &single, &|_| {})?)
+    Ok(c2st_null(&sets, 2, classifier, &|_| {})?)
 }
 
 /// The units of the published trainings, such that the published base is a standard normal.
@@ -133,8 +132,7 @@ pub fn learn_density(
     let fresh = draws(&truth, count, derive_seed(seed, &format!("{TASK}-fresh")));
     let mut rng = ChaCha8Rng::seed_from_u64(purpose("draws"));
     let own = flow.samples(&CONTEXT, count, &mut rng)?;
-    let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..classifier.clone() };
-    let accuracy = c2st(&fresh, &own, 2, &single, &|_| {}).context("classifier test")?.accuracy;
+    let accuracy = c2st(&fresh, &own, 2, classifier, &|_| {}).context("classifier test")?.accuracy;
     let nlp = negative_log_probability(&flow.log_prob_of(&fresh, &CONTEXT)?, NonFinite::Exclude)?;
     let steps = trained.report.curve.last().map_or(0, |point| point.step);
     let measured = Measured {

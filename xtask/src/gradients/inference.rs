@@ -90,9 +90,9 @@ impl Problem<'_> {
     ) -> Result<f64> {
         let draws = self.profile.draws;
         let found: Vec<f64> = posterior.sample(draws, seed)?.theta.iter().copied().collect();
-        let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..self.classifier.clone() };
-        let accuracy = c2st(&self.references[index].1, &found, NAMES.len(), &single, &|_| {})
-            .with_context(|| format!("classifier test of observation {index}"))?;
+        let accuracy =
+            c2st(&self.references[index].1, &found, NAMES.len(), self.classifier, &|_| {})
+                .with_context(|| format!("classifier test of observation {index}"))?;
         if run == 0 && index == 0 {
             let shape = [draws, NAMES.len()];
             write_npz(&workspace.path(POSTERIOR), [Named::f64("draws", &shape, &found)])?;

@@ -40,15 +40,6 @@ impl Measured {
     }
 }
 
-/// Mean and standard deviation over runs; one run has no standard deviation.
-pub fn spread(values: &[f64]) -> Spread {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let sd = if values.len() > 1 { (square / (count - 1.0)).sqrt() } else { 0.0 };
-    Spread { mean, sd }
-}
-
 /// A mean beside the published one; lower is better in all metrics of the study.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
@@ -81,13 +72,6 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spreads_are_those_of_samples() {
-        let four = spread(&[1.0, 2.0, 3.0, 6.0]);
-        assert!((four.mean - 3.0).abs() < 1e-15 && (four.sd - (14f64 / 3.0).sqrt()).abs() < 1e-15);
-        assert_eq!(spread(&[0.7]), Spread { mean: 0.7, sd: 0.0 });
-    }
 
     #[test]
     fn lower_is_better_and_two_sigmas_are_allowed() {

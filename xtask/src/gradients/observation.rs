@@ -94,7 +94,8 @@ pub fn make_reference(
     workspace: &Workspace,
 ) -> Result<()> {
     let task = LotkaVolterra::new(populations.start());
-    let (published, Observation { theta, x }) = observation(published, &task, populations, index, seed)?;
+    let (published, Observation { theta, x }) =
+        observation(published, &task, populations, index, seed)?;
     let chain_seed = derive_seed(seed, &format!("{}-reference-{index}", task.name()));
     let all = task.reference_posterior(&x, 2 * draws, chain_seed)?;
     // Alternate draws, so that both halves hold all chains in equal parts.
@@ -103,8 +104,7 @@ pub fn make_reference(
     };
     let (first, second) = (half(0), half(1));
     let dim = NAMES.len();
-    let single = C2stConfig { repetitions: 1, null_repetitions: 0, ..classifier.clone() };
-    let null = c2st(&first, &second, dim, &single, &|_| {})?.accuracy;
+    let null = c2st(&first, &second, dim, classifier, &|_| {})?.accuracy;
     write_npz(&workspace.path(DRAWS), [Named::f64("draws", &[draws, dim], &first)])?;
     write_json(&workspace.path(REFERENCE), &Reference { index, published, theta, x, null })
 }

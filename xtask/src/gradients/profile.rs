@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::density::PUBLISHED_COUNT;
 use crate::profiles::{self, Profiles};
+use crate::trial::Method;
 
 /// The profiles that come with the program, smallest first.
 const PROFILES: Profiles = [
@@ -17,14 +18,21 @@ const PROFILES: Profiles = [
     ("paper", include_str!("../../../benchmarks/profiles/gradients/paper.toml")),
 ];
 
+/// What no profile decides.
+const DECIDED: [(&str, &str); 3] = [
+    ("training.seed", "the seed of the study decides"),
+    ("classifier.repetitions", "every test is a single cross-validation"),
+    ("classifier.null_repetitions", "the null is found once, from reference draws"),
+];
+
 /// Sizes of the steps of the study.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Name.
     pub name: String,
-    /// The classifier of the two-sample tests; its null repetitions are not used, for the null is
-    /// found once, from reference draws.
+    /// The classifier of the two-sample tests: a single cross-validation for each, without a null,
+    /// which is found once, from reference draws.
     pub classifier: C2stConfig,
     /// The density of two moons.
     pub two_moons: TwoMoonsProfile,
@@ -209,8 +217,11 @@ impl Profile {
     }
 
     fn from_toml(text: &str) -> Result<Self> {
-        let profile: Self = toml::from_str(text)?;
-        profile.classifier.validate()?;
+        let mut profile: Self = toml::from_str(text)?;
+        profiles::refuse_decided(text, &DECIDED)?;
+        let classifier = &mut profile.classifier;
+        (classifier.repetitions, classifier.null_repetitions) = (1, 0);
+        classifier.validate()?;
         let least = 2 * profile.classifier.folds;
         let draws = |what: &str, draws: usize| {
             ensure!(draws >= least, "{what}.draws = {draws}: at least {least} are needed");
@@ -248,6 +259,17 @@ impl Profile {
 }
 
 impl PosteriorMethod {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match (self.estimate, self.rounds) {
+            (Estimate::Posterior, 1) => Method::Npe,
+            (Estimate::Posterior, _) => Method::Tsnpe,
+            (Estimate::Likelihood, 1) => Method::Nle,
+            (Estimate::Likelihood, _) => Method::Snle,
+        }
+    }
+
     fn validate(&self) -> Result<()> {
         self.grid.validate()?;
         self.fit.training.validate()?;
@@ -369,6 +391,15 @@ mod tests {
             ("runs = ", "runs = 0 # ", "runs"),
             ("simulations = [", "simulations = [5, 4, ", "increase"),
             ("simulations = [", "simulations = [1001] # ", "published draws"),
+            (
+                "max_steps = 300",
+                "max_steps = 300\nseed = 1",
+                "method.1.training.seed has no effect",
+            ),
+            ("max_steps = 200,", "max_steps = 200, seed = 1,", "compressor.training.seed has no"),
+            ("max_steps = 100,", "max_steps = 100, seed = 1,", "fit.training.seed has no effect"),
+            ("[classifier]", "[classifier]\nrepetitions = 1", "classifier.repetitions has no"),
+            ("[classifier]", "[classifier]\nnull_repetitions = 0", "null_repetitions has no"),
             ("data = \"summaries\"", "data = \"summaries\"\nrounds = 3", "all-counts"),
         ] {
             let text = smoke.replace(old, new);

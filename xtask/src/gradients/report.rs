@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use metrics::C2stNull;
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +18,15 @@ use super::story;
 use crate::arrays::{Array, read_npz};
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
+use crate::literature::Cited;
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::plane::{Field, Layer, Plane, planes};
 use crate::published::Published;
 use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
+use crate::report::words::counted;
 use crate::report::{Figure, Report, Section, Table};
+use crate::trial;
 
 /// Name of the study in its files.
 pub const NAME: &str = "gradients";
@@ -84,18 +87,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     }
     sections.extend(bodies);
     sections.push(cost_section(inputs, &trainings));
-    let keys = [
-        published.source.as_str(),
-        "koehler2021",
-        "dinh2017",
-        "durkan2019",
-        "papamakarios2016",
-        "jeffrey2021",
-        "lopezpaz2017",
-        "lueckmann2021",
-        "hoffman2014",
-        "kingma2015",
-    ];
+    let keys = references(&inputs.profile, &published.source);
     let report = Report {
         title: "Do simulator gradients help?".into(),
         subtitle: "Densities and posteriors learnt with and without the scores of the simulator, \
@@ -103,12 +95,31 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
             .into(),
         facts: inputs.facts.clone(),
         sections,
-        references: select(&keys).map_err(|key| anyhow!("no bibliography entry for {key:?}"))?,
+        references: select(&keys)?,
     };
     let path = folder.join("report.html");
     write_text(&path, &report.html())?;
     write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
     Ok(path)
+}
+
+/// Keys of the literature that the study really used.
+fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
+    let mut keys = vec![source];
+    keys.extend(profile.two_moons.method.iter().flat_map(|method| method.flow.references()));
+    for problem in &profile.lotka_volterra {
+        // the network that makes summaries is trained by VMIM
+        keys.push("jeffrey2021");
+        keys.extend(problem.compressor.flow.references());
+        for method in &problem.method {
+            keys.extend(method.method().references());
+            keys.extend(method.flow.references());
+        }
+        // the reference posterior
+        keys.extend(trial::Method::Nuts.references());
+    }
+    keys.extend(["lopezpaz2017", "lueckmann2021", "kingma2015"]);
+    keys
 }
 
 /// What the trainings left.
@@ -351,11 +362,12 @@ fn problem_section(
             format!(
                 "Four rates from ten noisy counts of prey and predators. C2ST compares {} draws of \
                  a learnt posterior with as many of the reference, drawn by the no-U-turn sampler, \
-                 averaged over {} observations ({published} of the paper and {own} of ours); two halves of a reference give {null:.3}. The negative log probability is \
-                 averaged over {} fresh simulations from the prior. Scores are derivatives with \
-                 respect to the rates, as published.",
+                 averaged over {} ({published} of the paper and {own} of ours); two halves of a \
+                 reference give {null:.3}. The negative log probability is averaged over {} fresh \
+                 simulations from the prior. Scores are derivatives with respect to the rates, as \
+                 published.",
                 profile.draws,
-                references.len(),
+                counted(references.len(), "observation"),
                 profile.held_out
             ),
             compressor_words(profile, &compressor),
@@ -458,5 +470,51 @@ fn cost_section(inputs: &ReportInputs, trainings: &[Training]) -> Section {
             rows,
         }],
         ..Section::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::Estimate;
+    use super::*;
+    use crate::literature::tests::{FAMILIES, assert_cites};
+
+    #[test]
+    fn all_that_a_profile_uses_is_in_the_bibliography() -> Result<()> {
+        for name in ["smoke", "laptop", "paper"] {
+            let keys = references(&Profile::load(name)?, "zeghal2022");
+            assert!(select(&keys).is_ok(), "{name}: {keys:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_families_that_were_used_are_cited() -> Result<()> {
+        for family in FAMILIES {
+            let mut profile = Profile::load("smoke")?;
+            let moons = profile.two_moons.method.iter_mut().map(|method| &mut method.flow);
+            let problems = profile.lotka_volterra.iter_mut().flat_map(|problem| {
+                let methods = problem.method.iter_mut().map(|method| &mut method.flow);
+                methods.chain([&mut problem.compressor.flow])
+            });
+            for flow in moons.chain(problems) {
+                (flow.family, flow.bijector) = (family, None);
+            }
+            assert_cites(&references(&profile, "zeghal2022"), &family, &FAMILIES);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rounds_and_likelihoods_are_cited_where_they_are() -> Result<()> {
+        let mut profile = Profile::load("smoke")?;
+        assert!(!references(&profile, "zeghal2022").contains(&"papamakarios2019"));
+        let method = &mut profile.lotka_volterra[0].method[0];
+        (method.estimate, method.rounds) = (Estimate::Likelihood, 2);
+        assert!(references(&profile, "zeghal2022").contains(&"papamakarios2019"));
+        let method = &mut profile.lotka_volterra[0].method[0];
+        (method.estimate, method.rounds) = (Estimate::Posterior, 2);
+        assert!(references(&profile, "zeghal2022").contains(&"deistler2022"));
+        Ok(())
     }
 }

@@ -1,47 +1,51 @@
 //! The findings in words, from the numbers.
 
-use super::curves::{Curve, Point, Runs};
+use super::curves::{Curve, Point};
 use super::report::Training;
+use crate::plot::axis::fixed;
 use crate::published::Metric;
+use crate::report::words::{counted, list};
+use crate::runs::{CLEAR, Runs, Sign};
 
 /// What the study asks.
 pub const QUESTION: &str = "A differentiable simulator gives with each simulation the score of the \
     joint density of data and latent variables. Added to the loss of a network that learns the \
     posterior, do scores save simulations, and how far are the published numbers reproduced?";
 
-/// How a measure with scores stands to that without.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Effect {
-    Better,
-    Worse,
-    Unclear,
+/// The numbers of simulations at which a measure with scores is such, in words; none if there are
+/// none.
+fn places(points: &[(usize, Sign)], wanted: Sign) -> Option<String> {
+    let found = points.iter().filter(|(_, sign)| *sign == wanted).map(|(n, _)| n.to_string());
+    let found: Vec<String> = found.collect();
+    (!found.is_empty()).then(|| list(&found))
 }
 
-/// Standard errors by which means must differ.
-const CLEAR: f64 = 2.0;
-
-fn effect(without: &Runs, with: &Runs) -> Effect {
-    let difference = with.spread.mean - without.spread.mean;
-    match without.error().zip(with.error()) {
-        Some((a, b)) if difference.abs() > CLEAR * a.hypot(b) => {
-            if difference < 0.0 {
-                Effect::Better
-            } else {
-                Effect::Worse
-            }
-        }
-        _ => Effect::Unclear,
-    }
+/// What scores do to a measure, lower being better, in words.
+fn effects(name: &str, points: &[(usize, Sign)]) -> String {
+    let parts = [
+        (Sign::Below, "improve"),
+        (Sign::Above, "worsen"),
+        (Sign::Unclear, "make no clear difference to"),
+    ];
+    let parts = parts.iter().filter_map(|(sign, verb)| {
+        Some(format!("{verb} the {name} at {}", places(points, *sign)?))
+    });
+    format!("Scores {}.", parts.collect::<Vec<_>>().join(", "))
 }
 
-/// The numbers of simulations with an effect, in words.
-fn places(points: &[(usize, Effect)], effect: Effect) -> Option<String> {
-    let found: Vec<String> =
-        points.iter().filter(|(_, own)| *own == effect).map(|(n, _)| n.to_string()).collect();
-    match found.as_slice() {
-        [] => None,
-        [only] => Some(only.clone()),
-        [first @ .., last] => Some(format!("{} and {last}", first.join(", "))),
+/// How the largest distance of a mean above the published one, in published standard deviations,
+/// is told.
+fn largest_excess(sigmas: f64, simulations: usize) -> String {
+    let distance = fixed(sigmas.abs(), 1);
+    if sigmas > 0.0 {
+        format!(
+            "the largest excess is {distance} standard deviations, at {simulations} simulations"
+        )
+    } else {
+        format!(
+            "none of the means is above the published one, and the nearest is {distance} standard \
+             deviations below, at {simulations} simulations"
+        )
     }
 }
 
@@ -73,24 +77,12 @@ pub fn score_answer(heading: &str, curves: &[Curve]) -> Vec<String> {
             ("C2ST", (|point| Some(&point.c2st)) as fn(&Point) -> Option<&Runs>),
             ("negative log probability", |point| point.nlp.as_ref()),
         ] {
-            let effects: Vec<(usize, Effect)> = pairs
-                .iter()
-                .filter_map(|(a, b)| Some((a.simulations, effect(measure(a)?, measure(b)?))))
-                .collect();
-            if effects.is_empty() {
-                continue;
+            let sign = |a, b| Some(measure(b)?.above(measure(a)?).sign(CLEAR));
+            let signs: Vec<(usize, Sign)> =
+                pairs.iter().filter_map(|(a, b)| Some((a.simulations, sign(a, b)?))).collect();
+            if !signs.is_empty() {
+                text.push_str(&format!(" {}", effects(name, &signs)));
             }
-            let parts: Vec<String> = [
-                (Effect::Better, "improve"),
-                (Effect::Worse, "worsen"),
-                (Effect::Unclear, "make no clear difference to"),
-            ]
-            .iter()
-            .filter_map(|(effect, verb)| {
-                Some(format!("{verb} the {name} at {}", places(&effects, *effect)?))
-            })
-            .collect();
-            text.push_str(&format!(" Scores {}.", parts.join(", ")));
         }
         answers.push(text);
     }
@@ -103,10 +95,9 @@ pub fn score_answer(heading: &str, curves: &[Curve]) -> Vec<String> {
         {
             answers.push(format!(
                 "{heading}: {reproduced} of {} published values of the {name} are reproduced within \
-                 two published standard deviations, or better; the largest excess is {:.1} \
-                 standard deviations, at {n} simulations.",
+                 two published standard deviations, or better; {}.",
                 own.len(),
-                worst.sigmas
+                largest_excess(worst.sigmas, *n)
             ));
         }
     }
@@ -146,8 +137,10 @@ pub fn warnings(trainings: &[Training], draws: &[usize]) -> Vec<String> {
     let mut warnings = Vec::new();
     if excluded > 0 {
         warnings.push(format!(
-            "{networks} networks give {excluded} fresh simulations a log probability that is not \
-             finite; these are left out of the mean, which is then too low."
+            "{} gave {} a log probability that is not finite; these are left out of the mean, which \
+             is then too low.",
+            counted(networks, "network"),
+            counted(excluded, "fresh simulation")
         ));
     }
     if let Some(fewer) = draws.iter().filter(|draws| **draws < PUBLISHED_DRAWS).min() {
@@ -162,26 +155,51 @@ pub fn warnings(trainings: &[Training], draws: &[usize]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use metrics::{mean, variance};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
-    use crate::published::Spread;
-
-    fn runs(mean: f64, sd: f64, count: usize) -> Runs {
-        Runs { spread: Spread { mean, sd }, count }
-    }
-
-    #[test]
-    fn an_effect_is_called_one_when_the_means_are_apart() {
-        let without = runs(0.80, 0.02, 4);
-        assert_eq!(effect(&without, &runs(0.70, 0.02, 4)), Effect::Better);
-        assert_eq!(effect(&without, &runs(0.90, 0.02, 4)), Effect::Worse);
-        assert_eq!(effect(&without, &runs(0.79, 0.02, 4)), Effect::Unclear);
-        assert_eq!(effect(&without, &runs(0.70, 0.0, 1)), Effect::Unclear, "one run tells nothing");
-    }
 
     #[test]
     fn places_are_listed() {
-        let points = [(20, Effect::Better), (50, Effect::Better), (100, Effect::Unclear)];
-        assert_eq!(places(&points, Effect::Better).as_deref(), Some("20 and 50"));
-        assert_eq!(places(&points, Effect::Worse), None);
+        let points = [(20, Sign::Below), (50, Sign::Below), (100, Sign::Unclear)];
+        assert_eq!(places(&points, Sign::Below).as_deref(), Some("20 and 50"));
+        assert_eq!(places(&points, Sign::Above), None);
+    }
+
+    #[test]
+    fn an_excess_is_never_negative() {
+        assert_eq!(
+            largest_excess(3.04, 50),
+            "the largest excess is 3.0 standard deviations, at 50 simulations"
+        );
+        let below = largest_excess(-3.5, 50);
+        assert!(below.contains("is 3.5 standard deviations below") && !below.contains('−'));
+    }
+
+    /// Whatever the runs are, scores are said to improve a measure where it is clearly lower with
+    /// them, and nowhere else.
+    #[test]
+    fn what_scores_do_follows_the_runs() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for _ in 0..500 {
+            let mut drawn = || -> Vec<f64> {
+                let (centre, width) = (rng.random_range(0.5..0.6), rng.random_range(0.0..0.05));
+                let count = rng.random_range(1..5);
+                (0..count).map(|_| centre + width * rng.random_range(-1.0..1.0)).collect()
+            };
+            let (without, with) = (drawn(), drawn());
+            let error = |values: &[f64]| (variance(values) / values.len() as f64).sqrt();
+            let apart = mean(&with) - mean(&without);
+            let clear = 2.0 * error(&without).hypot(error(&with));
+            let verb = match without.len() > 1 && with.len() > 1 {
+                true if apart < -clear => "improve",
+                true if apart > clear => "worsen",
+                _ => "make no clear difference to",
+            };
+            let sign = Runs::of(&with).above(&Runs::of(&without)).sign(CLEAR);
+            assert_eq!(effects("C2ST", &[(20, sign)]), format!("Scores {verb} the C2ST at 20."));
+        }
     }
 }

@@ -3,8 +3,8 @@
 use super::cell::Measured;
 use super::counts::Count;
 use super::profile::{Group, MethodProfile, Profile};
-use crate::gradients::Runs;
 use crate::published::{Published, PublishedCurve, Score, Spread};
+use crate::runs::Runs;
 
 /// A method at all its numbers of simulations.
 pub struct Curve {

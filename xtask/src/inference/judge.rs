@@ -102,7 +102,7 @@ impl<'a> Judge<'a> {
     }
 
     fn classifier(&self, seed: u64) -> C2stConfig {
-        C2stConfig { seed, null_repetitions: 0, ..self.c2st.classifier.clone() }
+        C2stConfig { seed, ..self.c2st.classifier.clone() }
     }
 
     /// Accuracy and standard error of the classifier on as many draws `[draw][parameter]`.

@@ -5,7 +5,9 @@ use anyhow::{Context, Result, ensure};
 use lognormal_sim::ScoreKind;
 use sbi::marginal_score::MarginalScoreSettings;
 use sbi::rounds::{self, RoundsSettings, SnleSettings, SnpeSettings, SnreSettings};
-use sbi::{FitSettings, FmpeSettings, NleSettings, NpeSettings, NreSettings, SampleSettings};
+use sbi::{
+    FitSettings, FlowSettings, FmpeSettings, NleSettings, NpeSettings, NreSettings, SampleSettings,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::CompressorInput;
@@ -13,7 +15,8 @@ use crate::lensing::C2stProfile;
 use crate::prior::DIM;
 use crate::profiles::{self, Profiles};
 use crate::published::{Published, PublishedCurve, Score};
-use crate::sampling::SamplerConfig;
+use crate::sampling::{Sampler, SamplerConfig};
+use crate::trial::Method;
 
 /// The profiles that come with the program, smallest first.
 const PROFILES: Profiles = [
@@ -24,6 +27,13 @@ const PROFILES: Profiles = [
 
 /// Name of the task in the published tables.
 const TASK: &str = "lensing";
+
+/// What no profile decides.
+const DECIDED: [(&str, &str); 3] = [
+    ("seed", "the seed of the study decides"),
+    ("non_finite", "cosmologies without a map are left out and counted"),
+    ("classifier.null_repetitions", "the null is that of the yardsticks"),
+];
 
 /// Sizes of the steps of the study.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -85,6 +95,14 @@ pub struct CompressorProfile {
     pub loss: Loss,
     /// Its training.
     pub training: TrainingSettings,
+}
+
+impl CompressorProfile {
+    /// What decides over the network: the same without what no result depends on.
+    #[must_use]
+    pub fn essential(&self) -> Self {
+        Self { training: self.training.essential(), ..self.clone() }
+    }
 }
 
 /// The marginal score.
@@ -172,6 +190,16 @@ impl Learn {
         }
     }
 
+    /// Its flow, if it has one.
+    #[must_use]
+    pub fn flow(&self) -> Option<&FlowSettings> {
+        match self {
+            Self::Npe(settings) => Some(&settings.flow),
+            Self::Nle(settings) => Some(&settings.flow),
+            Self::Nre(_) | Self::Fmpe(_) => None,
+        }
+    }
+
     /// The same with another seed of the training.
     #[must_use]
     pub fn with_seed(&self, seed: u64) -> Self {
@@ -215,6 +243,20 @@ impl Learn {
 }
 
 impl MethodProfile {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match (&self.learn, self.rounds) {
+            (Learn::Npe(_), 1) => Method::Npe,
+            (Learn::Npe(_), _) => Method::Snpe,
+            (Learn::Nle(_), 1) => Method::Nle,
+            (Learn::Nle(_), _) => Method::Snle,
+            (Learn::Nre(_), 1) => Method::Nre,
+            (Learn::Nre(_), _) => Method::Snre,
+            (Learn::Fmpe(_), _) => Method::Fmpe,
+        }
+    }
+
     /// The published curve of this method, if there is one.
     #[must_use]
     pub fn published<'a>(&self, published: &'a Published) -> Option<&'a PublishedCurve> {
@@ -292,13 +334,19 @@ impl Profile {
     }
 
     fn from_toml(text: &str) -> Result<Self> {
-        let profile: Self = toml::from_str(text)?;
+        let mut profile: Self = toml::from_str(text)?;
+        profiles::refuse_decided(text, &DECIDED)?;
+        profile.c2st.classifier.null_repetitions = 0;
         let ExplicitProfile { reference, ours, published, lengths } = &profile.explicit;
         for (name, run) in [("reference", reference), ("ours", ours), ("published", published)] {
             let SamplerConfig { chains, draws, .. } = run;
             ensure!(*chains > 0, "explicit.{name}.chains must be at least 1");
             ensure!(*draws >= 8, "explicit.{name}.draws = {draws}: at least 8 are needed");
         }
+        ensure!(
+            published.sampler == Sampler::Nuts,
+            "explicit.published.sampler: the published recipe is the no-U-turn sampler"
+        );
         ensure!(*lengths >= 2, "explicit.lengths = {lengths}: at least 2 are needed");
         ensure!(
             reference.chains >= 2 && reference.chains.is_multiple_of(2),
@@ -451,6 +499,19 @@ mod tests {
     }
 
     #[test]
+    fn compressors_that_differ_in_loading_only_have_the_same_key() -> Result<()> {
+        let mut profile = Profile::load("smoke")?.compressor;
+        let key = |profile: &CompressorProfile| serde_json::to_string(&profile.essential());
+        let before = key(&profile)?;
+        let TrainingSettings { loaders, prefetch, cache_bytes, .. } = &mut profile.training;
+        (*loaders, *prefetch, *cache_bytes) = (3, 5, 0);
+        assert_eq!(key(&profile)?, before);
+        profile.training.steps += 1;
+        assert_ne!(key(&profile)?, before);
+        Ok(())
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let message = |name: &str| format!("{:#}", Profile::load(name).unwrap_err());
         assert!(message("desktop").contains("desktop"));
@@ -466,6 +527,25 @@ mod tests {
             ("[explicit.reference]\nchains = 2", "[explicit.reference]\nchains = 3", "even"),
             ("[c2st]\ndraws = ", "[c2st]\ndraws = 100000 # ", "draws = 100000"),
             ("[marginal]\nsimulations = ", "[marginal]\nsimulations = 5 # ", "simulations = 5"),
+            ("max_steps = 150,", "max_steps = 150, seed = 1,", "fit.training.seed has no effect"),
+            (
+                "max_steps = 300,",
+                "max_steps = 300, seed = 1,",
+                "marginal.network.fit.training.seed",
+            ),
+            ("batch = 32", "batch = 32\nseed = 1", "compressor.training.seed has no effect"),
+            (
+                "batch = 32",
+                "batch = 32\nnon_finite = \"drop\"",
+                "training.non_finite has no effect",
+            ),
+            ("[c2st.classifier]", "[c2st.classifier]\nseed = 1", "classifier.seed has no effect"),
+            (
+                "[c2st.classifier]",
+                "[c2st.classifier]\nnull_repetitions = 2",
+                "null_repetitions has",
+            ),
+            ("[explicit.published]", "[explicit.published]\nsampler = \"mams\"", "no-U-turn"),
         ] {
             let text = smoke.replacen(old, new, 1);
             assert_ne!(text, smoke, "{old}");

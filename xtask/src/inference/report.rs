@@ -2,19 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
-use sbi::Family;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::claims::claims;
 use super::curves::{Curve, best};
-use super::profile::{Group, Learn, MethodProfile, Profile};
+use super::profile::{CompressorProfile, ExplicitProfile, Group, Profile};
 use super::results::{RESULTS, Results};
 use super::{figures, story, tables};
 use crate::arrays::read_npz;
+use crate::claim::Claim;
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_json, write_text};
 use crate::lensing::Method;
+use crate::literature::Cited;
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::markup::parameter_label;
 use crate::prior::{DIM, Prior};
@@ -125,7 +126,7 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
             .into(),
         facts: inputs.facts.clone(),
         sections,
-        references: select(&keys).map_err(|key| anyhow!("no bibliography entry for {key:?}"))?,
+        references: select(&keys)?,
     };
     let path = folder.join("report.html");
     write_text(&path, &report.html())?;
@@ -154,7 +155,7 @@ fn question(results: &Results, curves: &[Curve], published: &Published) -> Secti
         heading: "Question and answer".into(),
         paragraphs,
         warnings: story::warnings(results, curves),
-        verdicts: claims(results, curves),
+        verdicts: claims(results, curves).iter().map(Claim::verdict).collect(),
         tables: vec![tables::thresholds(results)],
         ..Section::default()
     }
@@ -263,81 +264,50 @@ fn score_words(profile: &Profile) -> String {
 
 /// What the recipes of explicit sampling are.
 fn recipe_words(profile: &Profile) -> String {
-    let published = &profile.explicit.published;
+    let ExplicitProfile { ours, published, .. } = &profile.explicit;
+    let samplers = match (ours.sampler.name(), published.sampler.name()) {
+        (ours, theirs) if ours == theirs => format!("Both are {ours}"),
+        (ours, theirs) => format!("Ours is {ours}, the published one {theirs}"),
+    };
     format!(
         "Our recipe samples whitened latents, starts from the power-spectrum posterior of the map \
          without knowing the truth, and counts its warm-up. The published recipe samples the latents \
          as they are, with a diagonal metric and trees of depth {}, starts at the true parameters \
-         and the true latents, and does not count its warm-up of {} draws for each chain. Both are \
-         NUTS, and neither shares a draw with the reference.",
-        published.max_depth, published.warmup
+         and the true latents, and does not count its warm-up of {} draws for each chain. {}, and \
+         neither shares a draw with the reference.",
+        published.max_depth, published.warmup, samplers
     )
-}
-
-/// Keys of the literature of a family of flows.
-fn of_family(family: Family) -> &'static [&'static str] {
-    match family {
-        Family::Affine => &["dinh2017"],
-        Family::Spline => &["durkan2019"],
-        Family::AutoregressiveSpline => &["durkan2019", "papamakarios2017"],
-        Family::Maf => &["papamakarios2017"],
-        Family::Smooth => &["koehler2021"],
-    }
-}
-
-/// Keys of the literature of a method.
-fn of_method(method: &MethodProfile) -> Vec<&'static str> {
-    let sequential = method.rounds > 1;
-    let mut keys = match &method.learn {
-        Learn::Npe(_) if sequential => vec!["papamakarios2016", "greenberg2019"],
-        Learn::Npe(_) => vec!["papamakarios2016"],
-        Learn::Nle(_) => vec!["papamakarios2019"],
-        Learn::Nre(_) if sequential => vec!["hermans2020", "durkan2020", "miller2022"],
-        Learn::Nre(_) => vec!["durkan2020", "miller2022"],
-        Learn::Fmpe(_) => vec!["wildberger2023"],
-    };
-    keys.extend(match &method.learn {
-        Learn::Npe(settings) => of_family(settings.flow.family),
-        Learn::Nle(settings) => of_family(settings.flow.family),
-        Learn::Nre(_) | Learn::Fmpe(_) => &[],
-    });
-    keys
 }
 
 /// Keys of the literature that the study really used.
 fn references<'a>(profile: &Profile, source: &'a str) -> Vec<&'a str> {
-    let mut keys = vec![
-        source,
-        "lanzieri2025",
-        "desc2018",
-        "eisenstein1998",
-        "takahashi2012",
-        "hilbert2011",
-        "hoffman2014",
-        "betancourt2017",
-        "shahbaba2014",
-        "vehtari2021",
-        "lopezpaz2017",
-        "lueckmann2021",
-        "jeffrey2021",
-        "kingma2015",
-    ];
-    keys.extend(profile.compressor.input.reference());
-    if matches!(profile.compressor.network, ::compression::NetworkConfig::ResNet(_)) {
-        keys.push("he2016");
-    }
+    let mut keys =
+        vec![source, "lanzieri2025", "desc2018", "eisenstein1998", "takahashi2012", "hilbert2011"];
+    let ExplicitProfile { reference, ours, published, .. } = &profile.explicit;
+    keys.extend([reference, ours, published].iter().flat_map(|run| run.sampler.references()));
+    keys.extend(["shahbaba2014", "vehtari2021", "lopezpaz2017", "lueckmann2021"]);
+    let CompressorProfile { input, network, loss, .. } = &profile.compressor;
+    keys.extend(loss.references());
+    keys.push("kingma2015");
+    keys.extend(input.reference());
+    keys.extend(network.references());
     if profile.method.iter().any(|method| method.score != Score::None) {
         keys.push("zeghal2022");
     }
     for method in &profile.method {
-        keys.extend(of_method(method));
+        keys.extend(method.method().references());
+        keys.extend(method.learn.flow().iter().flat_map(|flow| flow.references()));
     }
     keys
 }
 
 #[cfg(test)]
 mod tests {
+    use ::compression::Loss;
+
+    use super::super::profile::Learn;
     use super::*;
+    use crate::literature::tests::{FAMILIES, SAMPLERS, assert_cites};
 
     #[test]
     fn all_that_a_profile_uses_is_in_the_bibliography() -> Result<()> {
@@ -346,6 +316,37 @@ mod tests {
             let keys = references(&Profile::load(name)?, &source);
             assert!(select(&keys).is_ok(), "{name}: {keys:?}");
             assert!(keys.contains(&"wildberger2023") && keys.contains(&"hermans2020"), "{name}");
+        }
+        Ok(())
+    }
+
+    /// A profile with a single method, NPE, and a loss without flow.
+    fn single() -> Result<Profile> {
+        let mut profile = Profile::load("smoke")?;
+        profile.method.truncate(1);
+        profile.compressor.loss = Loss::Mse;
+        Ok(profile)
+    }
+
+    #[test]
+    fn the_samplers_that_were_used_are_cited() -> Result<()> {
+        for sampler in SAMPLERS {
+            let mut profile = single()?;
+            let ExplicitProfile { reference, ours, published, .. } = &mut profile.explicit;
+            [reference, ours, published].into_iter().for_each(|run| run.sampler = sampler);
+            assert_cites(&references(&profile, "zeghal2025"), &sampler, &SAMPLERS);
+            assert!(recipe_words(&profile).contains(&format!("Both are {}", sampler.name())));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_families_that_were_used_are_cited() -> Result<()> {
+        for family in FAMILIES {
+            let mut profile = single()?;
+            let Learn::Npe(settings) = &mut profile.method[0].learn else { unreachable!("NPE") };
+            settings.flow.family = family;
+            assert_cites(&references(&profile, "zeghal2025"), &family, &FAMILIES);
         }
         Ok(())
     }

@@ -213,7 +213,7 @@ impl Setup<'_> {
     fn compressor(&self) -> Result<Output> {
         let Self { study, profile, simulator, prior, device, device_name, seed, .. } = *self;
         let own = &profile.compressor;
-        let config = (simulator.survey(), prior, own, device_name, seed);
+        let config = (simulator.survey(), prior, own.essential(), device_name, seed);
         let maps = LensingMaps::new(simulator, prior, seed, "compressor").with(Coordinates::Normal);
         let task = study.plan("compressor", 2, &config, &[], own.training.steps, {
             move |workspace| make_compressor(simulator, &maps, own, seed, device, workspace)

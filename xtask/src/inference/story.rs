@@ -1,15 +1,15 @@
 //! The findings in words, from the numbers.
 
-use super::claims::sign;
 use super::convergence::{Convergence, Recipe};
 use super::curves::{Curve, best};
 use super::judge::PUBLISHED_GAUSSIAN;
 use super::profile::{Group, Profile};
 use super::results::{Accounting, MethodNeeds, Results};
 use super::thresholds::{Needed, Reach};
-use crate::gradients::Runs;
 use crate::plot::axis::fixed;
 use crate::published::{Published, Score};
+use crate::report::words::list;
+use crate::runs::{CLEAR, Runs, Sign, null_text};
 
 /// What the study asks.
 pub const QUESTION: &str = "Two ways lead from a simulator of convergence maps to the posterior of \
@@ -26,16 +26,6 @@ const PUBLISHED_CHAIN: usize = 5000;
 
 /// Draws of each side in the published tests.
 const PUBLISHED_DRAWS: usize = 10_000;
-
-/// Names in a list.
-#[must_use]
-pub fn list(names: &[String]) -> String {
-    match names {
-        [] => "none".into(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
 
 /// A whole number with its digits in groups of three.
 #[must_use]
@@ -207,6 +197,20 @@ fn ranking(curves: &[Curve]) -> Option<String> {
     ))
 }
 
+/// Where the C2ST of a curve is clearly below that of another, clearly above, or neither.
+fn signs(curve: &Curve, other: &Curve) -> Vec<(u64, Sign)> {
+    let both = curve.points.iter().filter_map(|point| Some((point, other.at(point.simulations)?)));
+    both.map(|(point, other)| (point.simulations, point.c2st.above(&other.c2st).sign(CLEAR)))
+        .collect()
+}
+
+/// The numbers of simulations at which it is such; none if there are none.
+fn at(signs: &[(u64, Sign)], wanted: Sign) -> Option<String> {
+    let found = signs.iter().filter(|(_, sign)| *sign == wanted).map(|(n, _)| grouped(*n));
+    let found: Vec<String> = found.collect();
+    (!found.is_empty()).then(|| list(&found))
+}
+
 /// What rounds change.
 fn rounds(curves: &[Curve]) -> Option<String> {
     let mut parts = Vec::new();
@@ -215,24 +219,18 @@ fn rounds(curves: &[Curve]) -> Option<String> {
             other.group == Group::Methods && other.key == sequential.key && other.rounds == 1
         });
         let Some(once) = once else { continue };
-        let effects: Vec<(u64, i32)> = sequential
-            .points
-            .iter()
-            .filter_map(|point| {
-                Some((point.simulations, sign(&point.c2st, &once.at(point.simulations)?.c2st)))
-            })
-            .collect();
-        if effects.is_empty() {
+        let found = signs(sequential, once);
+        if found.is_empty() {
             continue;
         }
-        let at = |wanted: i32| -> Vec<String> {
-            let own = effects.iter().filter(|(_, sign)| *sign == wanted);
-            own.map(|(n, _)| grouped(*n)).collect()
-        };
-        let words: Vec<String> = [(-1, "help"), (1, "hurt"), (0, "make no clear difference")]
+        let verbs = [
+            (Sign::Below, "help"),
+            (Sign::Above, "hurt"),
+            (Sign::Unclear, "make no clear difference"),
+        ];
+        let words: Vec<String> = verbs
             .into_iter()
-            .filter(|(sign, _)| !at(*sign).is_empty())
-            .map(|(sign, verb)| format!("{verb} with {}", list(&at(sign))))
+            .filter_map(|(sign, verb)| Some(format!("{verb} with {}", at(&found, sign)?)))
             .collect();
         let Curve { name, rounds, .. } = sequential;
         parts.push(format!("those of {name} ({rounds}) {}", words.join(", ")));
@@ -259,7 +257,6 @@ fn scores(results: &Results, curves: &[Curve]) -> Option<String> {
         (Score::Marginal, "The marginal score"),
     ] {
         let Some(with) = of(score) else { continue };
-        let mut helps = Vec::new();
         let mut numbers = Vec::new();
         for point in &with.points {
             let Some(without) = none.at(point.simulations) else { continue };
@@ -269,15 +266,13 @@ fn scores(results: &Results, curves: &[Curve]) -> Option<String> {
                 fixed(without.c2st.spread.mean, 3),
                 grouped(point.simulations)
             ));
-            if sign(&point.c2st, &without.c2st) < 0 {
-                helps.push(grouped(point.simulations));
-            }
         }
-        let clear = match helps.is_empty() {
-            true => "nowhere clearly".to_owned(),
-            false => format!("clearly with {} simulations", list(&helps)),
-        };
-        parts.push(format!("{name} lowers C2ST {clear} ({}).", numbers.join(", ")));
+        let found = signs(with, none);
+        let lowers = at(&found, Sign::Below)
+            .map_or("nowhere clearly".into(), |n| format!("clearly with {n} simulations"));
+        let raises = at(&found, Sign::Above)
+            .map_or(String::new(), |n| format!(" and raises it clearly with {n}"));
+        parts.push(format!("{name} lowers C2ST {lowers}{raises} ({}).", numbers.join(", ")));
     }
     if parts.is_empty() {
         return None;
@@ -363,13 +358,10 @@ fn ours(results: &Results, curves: &[Curve]) -> Option<String> {
     (!parts.is_empty()).then(|| {
         format!(
             "Beyond the published curves, with larger budgets and a set-up of ours: {}. Equal \
-             posteriors have {} ± {}, and a normal distribution with the right mean and covariance \
-             {} ± {}.",
+             posteriors have {}, and a normal distribution with the right mean and covariance {}.",
             parts.join("; "),
-            fixed(null.mean, 3),
-            fixed(null.sd, 3),
-            fixed(gaussian.mean, 3),
-            fixed(gaussian.sd, 3)
+            null_text(null),
+            null_text(gaussian)
         )
     })
 }
@@ -467,7 +459,9 @@ mod tests {
         ];
         let text = ranking(&curves).expect("measured");
         assert!(
-            text.starts_with("With 200 simulations, from best to worst: NLE 0.700 ± 0.000 and NPE"),
+            text.starts_with(
+                "With 200 simulations, from best to worst: NLE 0.700 ± <0.001 and NPE"
+            ),
             "{text}"
         );
         assert!(rounds(&curves).is_none());

@@ -8,10 +8,11 @@ use super::curves::{Curve, Point};
 use super::judge::{PUBLISHED_GAUSSIAN, PUBLISHED_NULL};
 use super::results::{Accounting, Results};
 use super::story::{grouped, needed_words, reach_words};
-use crate::gradients::Runs;
 use crate::plot::axis::fixed;
 use crate::published::Published;
 use crate::report::Table;
+use crate::report::words::plus_minus;
+use crate::runs::Runs;
 
 /// What stands in a table where there is no number.
 const NONE: &str = "–";
@@ -37,7 +38,7 @@ pub fn everything(curves: &[Curve]) -> Table {
             Some(theirs) => {
                 let difference = point.c2st.spread.mean - theirs.mean;
                 let sigmas = theirs.sigmas(point.c2st.spread.mean);
-                let published = format!("{} ± {}", fixed(theirs.mean, 3), fixed(theirs.sd, 3));
+                let published = plus_minus(theirs.mean, Some(theirs.sd), 3);
                 [published, fixed(difference, 3), fixed(sigmas, 1)]
             }
             None => [NONE.to_owned(), NONE.to_owned(), NONE.to_owned()],
@@ -170,7 +171,8 @@ pub fn counts(results: &Results, curves: &[Curve]) -> Table {
 pub fn yardsticks(results: &Results) -> Table {
     let of = |name: &str, value: &C2stNull| {
         let all: Vec<String> = value.accuracies.iter().map(|a| fixed(*a, 3)).collect();
-        vec![name.to_owned(), fixed(value.mean, 3), fixed(value.sd, 3), all.join(", ")]
+        let sd = if all.len() > 1 { fixed(value.sd, 3) } else { NONE.into() };
+        vec![name.to_owned(), fixed(value.mean, 3), sd, all.join(", ")]
     };
     Table {
         caption: format!(
@@ -206,7 +208,7 @@ pub fn prefixes(results: &Results, published: &Published) -> Table {
                 grouped(one.before),
                 grouped(prefix.count(one.before).published()),
                 grouped(prefix.published_simulations()),
-                format!("{} ± {}", fixed(prefix.c2st, 3), fixed(prefix.c2st_error, 3)),
+                plus_minus(prefix.c2st, Some(prefix.c2st_error), 3),
                 ess.join(", "),
             ]);
         }

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use metrics::C2st;
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Measurement, Method};
 use crate::arrays::{Array, read_npz};
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
+use crate::literature::Cited;
 use crate::map_fit::{Fit, FitInputs};
 use crate::plot::corner::Parameter;
 use crate::plot::maps::{Map, maps};
@@ -16,7 +18,9 @@ use crate::plot::markup::parameter_label;
 use crate::plot::spectra::{PairSpectrum, chi_square, spectra};
 use crate::prior::{DIM, Prior};
 use crate::report::references::{bibliography, select};
+use crate::report::words::plus_minus;
 use crate::report::{Figure, Report, Section, Table};
+use crate::runs::{CLEAR, Sign, excess, null_text};
 use crate::sampling::Sampler;
 use crate::sampling::section::{Sampled, posterior_section};
 
@@ -37,6 +41,9 @@ pub struct ReportInputs {
     /// How the posteriors were sampled.
     #[serde(default)]
     pub sampler: Sampler,
+    /// How that of the power spectrum was, if otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_spectrum_sampler: Option<Sampler>,
     /// The prior.
     pub prior: Prior,
     /// Side of the map in degrees.
@@ -54,6 +61,12 @@ pub struct ReportInputs {
     /// Whether the map fits.
     #[serde(default)]
     pub fit: FitInputs,
+}
+
+impl ReportInputs {
+    fn samplers(&self) -> Vec<Sampler> {
+        std::iter::once(self.sampler).chain(self.power_spectrum_sampler).collect()
+    }
 }
 
 /// What the study asks.
@@ -77,11 +90,21 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
     for (_, posterior) in &posteriors {
         sections.push(posterior.chain_section(&parameters)?);
     }
-    let sampler: &[&str] = match inputs.sampler {
-        Sampler::Nuts => &["hoffman2014", "betancourt2017"],
-        Sampler::Mams => &["robnik2023", "robnik2025"],
-        Sampler::Mclmc => &["robnik2023"],
+    let report = Report {
+        title: inputs.title.clone(),
+        subtitle: inputs.subtitle.clone(),
+        facts: inputs.facts.clone(),
+        sections,
+        references: select(&references(&inputs.samplers()))?,
     };
+    let path = folder.join("report.html");
+    write_text(&path, &report.html())?;
+    write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
+    Ok(path)
+}
+
+/// Keys of the literature that was really used.
+fn references(samplers: &[Sampler]) -> Vec<&'static str> {
     let mut keys = vec![
         "zeghal2025",
         "zeghal2022",
@@ -95,19 +118,8 @@ pub fn write_report(folder: &Path, inputs: &ReportInputs) -> Result<PathBuf> {
         "vehtari2021",
         "lopezpaz2017",
     ];
-    keys.extend(sampler);
-    let report = Report {
-        title: inputs.title.clone(),
-        subtitle: inputs.subtitle.clone(),
-        facts: inputs.facts.clone(),
-        sections,
-        references: select(&keys)
-            .map_err(|unknown| anyhow::anyhow!("no bibliography entry for {unknown:?}"))?,
-    };
-    let path = folder.join("report.html");
-    write_text(&path, &report.html())?;
-    write_text(&folder.join("references.bib"), &bibliography(&report.references))?;
-    Ok(path)
+    keys.extend(samplers.iter().flat_map(Cited::references));
+    keys
 }
 
 /// The study in short, from what it left in `folder`.
@@ -180,22 +192,15 @@ fn comparison_section(comparison: &Comparison) -> Section {
             let (full, power) = (&pair.full_field, &pair.power_spectrum);
             vec![
                 format!("{}, {}", parameter_label(a), parameter_label(b)),
-                format!("{:.0} ± {:.0}", full.value, full.error),
-                format!("{:.0} ± {:.0}", power.value, power.error),
+                plus_minus(full.value, Some(full.error), 0),
+                plus_minus(power.value, Some(power.error), 0),
                 format!("{:.2}", full.value / power.value),
             ]
         })
         .collect();
-    let c2st = &comparison.c2st;
-    let null = c2st.null.as_ref().map_or(String::new(), |null| {
-        format!(" Equal distributions would give {:.3} ± {:.3}.", null.mean, null.sd)
-    });
     Section {
         heading: "What the full field adds".into(),
-        paragraphs: vec![format!(
-            "A classifier tells the two posteriors apart with an accuracy of {:.3} ± {:.3}.{null}",
-            c2st.accuracy, c2st.error
-        )],
+        paragraphs: vec![classifier_words(&comparison.c2st)],
         tables: vec![Table {
             caption: "Figure of Merit, the inverse area of the joint posterior of two parameters, \
                       with its Monte-Carlo error."
@@ -207,6 +212,21 @@ fn comparison_section(comparison: &Comparison) -> Section {
         }],
         ..Section::default()
     }
+}
+
+/// Whether a classifier tells the posteriors apart.
+fn classifier_words(c2st: &C2st) -> String {
+    let finding = match excess(c2st).sign(CLEAR) {
+        Sign::Above => "A classifier tells the two posteriors apart",
+        Sign::Unclear | Sign::Below => "A classifier does not tell the two posteriors apart",
+    };
+    let null = c2st.null.as_ref().map_or(String::new(), |null| {
+        format!(" Equal distributions would give {}.", null_text(null))
+    });
+    format!(
+        "{finding}: its accuracy (C2ST) is {}.{null}",
+        plus_minus(c2st.accuracy, Some(c2st.error), 3)
+    )
 }
 
 fn map_section(folder: &Path, inputs: &ReportInputs) -> Result<Section> {
@@ -267,4 +287,45 @@ fn spectra_section(measurement: &Measurement) -> Result<Section> {
         }],
         ..Section::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics::C2stNull;
+
+    use super::*;
+    use crate::literature::tests::{SAMPLERS, assert_cites};
+
+    #[test]
+    fn the_samplers_that_were_used_are_cited() {
+        for sampler in SAMPLERS {
+            assert_cites(&references(&[sampler]), &sampler, &SAMPLERS);
+        }
+        let both = references(&[Sampler::Mams, Sampler::Nuts]);
+        assert!(both.contains(&"robnik2025") && both.contains(&"hoffman2014"), "{both:?}");
+    }
+
+    #[test]
+    fn posteriors_are_told_apart_beyond_the_errors_only() {
+        let words = |accuracy: f64| {
+            let null = C2stNull { mean: 0.5, sd: 0.0, accuracies: vec![0.5] };
+            classifier_words(&C2st {
+                accuracy,
+                error: 0.02,
+                repetition_error: 0.0,
+                sampling_error: 0.02,
+                accuracies: vec![accuracy],
+                null: Some(null),
+                fixed: Vec::new(),
+            })
+        };
+        assert_eq!(
+            words(0.6),
+            "A classifier tells the two posteriors apart: its accuracy (C2ST) is 0.600 ± 0.020. \
+             Equal distributions would give 0.500."
+        );
+        for accuracy in [0.4, 0.5, 0.53] {
+            assert!(words(accuracy).starts_with("A classifier does not tell"), "{accuracy}");
+        }
+    }
 }

@@ -102,6 +102,8 @@ pub fn run(study: &Study, folder: &Path, profile: &Profile, seed: u64) -> Result
             ("wall time".into(), format!("{seconds:.0} s in all tasks")),
         ],
         sampler: profile.full_field.sampler,
+        power_spectrum_sampler: Some(profile.power_spectrum.sampler)
+            .filter(|sampler| *sampler != profile.full_field.sampler),
         prior: prior.clone(),
         map_size_deg: survey.map_size_deg,
         truth: Some(truth.parameters()),

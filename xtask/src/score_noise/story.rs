@@ -5,10 +5,12 @@ use lognormal_sim::PARAMETERS;
 use super::{Estimator, EstimatorNoise, Measured, ScoreNoise};
 use crate::plot::axis::{fixed, significant};
 use crate::plot::markup::parameter_label;
+use crate::report::words::plus_minus;
 use crate::report::{Section, Table};
+use crate::runs::{CLEAR, Difference, Sign};
 
-/// Deviations beyond so many standard errors are not chance.
-const CLEAR: f64 = 4.0;
+/// Standard errors beyond which the largest of many deviations is not chance.
+const LARGEST: f64 = 4.0;
 /// Correlation within a chain that would make the split unreliable.
 const CORRELATED: f64 = 0.25;
 
@@ -72,30 +74,30 @@ fn published(measured: &ScoreNoise) -> Option<String> {
     let cholesky = measured.of(Estimator::Cholesky)?;
     let worst = largest(&symmetric.relative);
     let (k, ratio) = worst;
-    let difference = symmetric.per_information.value - cholesky.per_information.value;
-    let error = symmetric.per_information.error.hypot(cholesky.per_information.error);
-    let compared = if difference.abs() < 2.0 * error {
-        "is not clearly different".to_owned()
-    } else {
-        let word = if difference > 0.0 { "less" } else { "more" };
-        format!("is {word} noisy")
+    let compared = match above(cholesky, symmetric).sign(CLEAR) {
+        Sign::Below => "is less noisy",
+        Sign::Unclear => "is not clearly different",
+        Sign::Above => "is more noisy",
     };
     Some(format!(
         "With latents mixed by the symmetric root, as in the published benchmark, the noise is {} \
-         times the signal on average over the parameters and {} ± {} times for {}, the worst. The \
+         times the signal on average over the parameters and {} times for {}, the worst. The \
          score of $σ_8$ has a noise of {} against a signal of {}. Cholesky mixing {compared}: in \
-         variance per independent combination of parameters, {} ± {} against {} ± {}.",
+         variance per independent combination of parameters, {} against {}.",
         fixed(mean_relative(symmetric), 1),
-        fixed(ratio.value, 1),
-        fixed(ratio.error, 1),
+        with_error(ratio, 1),
         parameter_label(PARAMETERS[k]),
         with_error(symmetric.noise[SIGMA_8], 0),
         with_error(measured.marginal[SIGMA_8], 0),
-        fixed(cholesky.per_information.value, 2),
-        fixed(cholesky.per_information.error, 2),
-        fixed(symmetric.per_information.value, 2),
-        fixed(symmetric.per_information.error, 2),
+        with_error(cholesky.per_information, 2),
+        with_error(symmetric.per_information, 2),
     ))
+}
+
+/// By how much the noise of an estimator is above that of another.
+fn above(noise: &EstimatorNoise, other: &EstimatorNoise) -> Difference {
+    let (own, other) = (noise.per_information, other.per_information);
+    Difference::new(own.value - other.value, own.error.hypot(other.error))
 }
 
 /// Position of $σ_8$ among the parameters.
@@ -113,26 +115,25 @@ fn best(measured: &ScoreNoise) -> Option<String> {
         return Some("None of the others needs fewer simulations for the same noise.".into());
     }
     let factor = published.per_information.value / noise.per_information.value;
+    let changes = if factor < 1.0 { "rises" } else { "falls" };
     let (k, worst) = largest(&noise.relative);
     Some(format!(
-        "Most is gained with {} held fixed: the variance of the noise falls by a factor of {}, to \
-         {} ± {} of the signal per independent combination of parameters, at {} simulations per \
-         map and score (published: {}). For the same noise of an average the published score \
-         needs {} times as many simulations. What is left is {} ± {} of the signal for {}, the \
-         worst parameter, in standard deviations.",
+        "Most is gained with {} held fixed: the variance of the noise {changes} by a factor of {}, \
+         to {} of the signal per independent combination of parameters, at {} simulations per map \
+         and score (published: {}). For the same noise of an average the published score needs {} \
+         times as many simulations. What is left is {} of the signal for {}, the worst parameter, \
+         in standard deviations.",
         if best == Estimator::ChainMean {
             "whitened latents, averaged over a chain,"
         } else {
             best.name()
         },
-        significant(factor, 2),
-        fixed(noise.per_information.value, 2),
-        fixed(noise.per_information.error, 2),
+        significant(factor.max(1.0 / factor), 2),
+        with_error(noise.per_information, 2),
         fixed(noise.simulations, 0),
         fixed(published.simulations, 0),
         significant(gain, 2),
-        fixed(worst.value, 2),
-        fixed(worst.error, 2),
+        with_error(worst, 2),
         parameter_label(PARAMETERS[k]),
     ))
 }
@@ -171,7 +172,7 @@ fn largest(values: &[Measured]) -> (usize, Measured) {
 }
 
 fn with_error(measured: Measured, decimals: usize) -> String {
-    format!("{} ± {}", fixed(measured.value, decimals), fixed(measured.error, decimals))
+    plus_minus(measured.value, Some(measured.error), decimals)
 }
 
 fn warnings(measured: &ScoreNoise) -> Vec<String> {
@@ -184,7 +185,7 @@ fn warnings(measured: &ScoreNoise) -> Vec<String> {
             .filter(|deviation| deviation.is_finite())
             .fold(0.0, f64::max);
         let deviation = slope.max(noise.largest_deviation);
-        if deviation > CLEAR {
+        if deviation > LARGEST {
             warnings.push(format!(
                 "The score at fixed {} deviates from the marginal score by {} standard errors on \
                  average over the maps.",
@@ -305,9 +306,10 @@ mod tests {
         assert!(gain > 2.0, "{gain}");
         for estimator in Estimator::ALL {
             let found = noise.of(estimator).expect("measured");
-            assert!(found.largest_deviation < CLEAR, "{estimator:?} {found:?}");
+            assert!(found.largest_deviation < LARGEST, "{estimator:?} {found:?}");
             for slope in found.slope {
-                assert!((slope.value - 1.0).abs() < CLEAR * slope.error, "{estimator:?} {slope:?}");
+                let deviation = (slope.value - 1.0).abs() / slope.error;
+                assert!(deviation < LARGEST, "{estimator:?} {slope:?}");
             }
         }
         let section = section(&noise);
@@ -334,5 +336,31 @@ mod tests {
         assert!(text.contains("None of the others") && text.contains("is more noisy"), "{text}");
         let warnings = section.warnings.join("\n");
         assert!(warnings.contains("Gaussian field") && warnings.contains("0.50"), "{warnings}");
+    }
+
+    /// Whatever the noises are, "less noisy" and "more noisy" are said where they are clearly so.
+    #[test]
+    fn mixings_are_compared_as_the_numbers_are() {
+        let mut noise = measured(FieldKind::Lognormal);
+        for (cholesky, words) in [
+            (0.5, "Cholesky mixing is less noisy"),
+            (0.99, "Cholesky mixing is not clearly different"),
+            (1.01, "Cholesky mixing is not clearly different"),
+            (1.5, "Cholesky mixing is more noisy"),
+        ] {
+            for one in &mut noise.estimators {
+                match one.estimator {
+                    Estimator::SymmetricRoot => {
+                        one.per_information = Measured { value: 1.0, error: 0.03 };
+                    }
+                    Estimator::Cholesky => {
+                        one.per_information = Measured { value: cholesky, error: 0.04 };
+                    }
+                    _ => {}
+                }
+            }
+            let text = published(&noise).expect("both were measured");
+            assert!(text.contains(words), "{cholesky}: {text}");
+        }
     }
 }

@@ -10,7 +10,9 @@ use super::comparison::{Comparison, Moments};
 use super::method::Settings;
 use super::observation::Observation;
 use super::steps::Spread;
+use crate::report::words::plus_minus;
 use crate::report::{Grade, Verdict};
+use crate::runs::{CLEAR, Sign, excess, null_text};
 
 /// Everything about an inference.
 #[derive(Clone, Debug, Serialize)]
@@ -121,21 +123,22 @@ impl Diagnostics {
 }
 
 fn classifier_verdict(Comparison { draws, c2st, .. }: &Comparison) -> Verdict {
-    let (excess, error) = c2st.excess().unwrap_or((c2st.accuracy - 0.5, c2st.error));
-    let grade = grade(excess - 2.0 * error, EXCESS);
-    let finding = match grade {
-        _ if excess < 2.0 * error => "cannot be told from",
-        Grade::Good => "is close to",
-        Grade::Doubtful => "differs visibly from",
-        Grade::Bad => "is far from",
+    let excess = excess(c2st);
+    let grade = grade(excess.value - CLEAR * excess.error.unwrap_or(0.0), EXCESS);
+    let finding = match (grade, excess.sign(CLEAR)) {
+        (Grade::Good, Sign::Above) => "is close to",
+        (Grade::Good, _) => "cannot be told from",
+        (Grade::Doubtful, _) => "differs visibly from",
+        (Grade::Bad, _) => "is far from",
     };
-    let null = c2st.null.as_ref().map_or(String::new(), |null| {
-        format!("; equal posteriors would give {:.3} ± {:.3}", null.mean, null.sd)
-    });
+    let null = c2st
+        .null
+        .as_ref()
+        .map_or(String::new(), |null| format!("; equal posteriors would give {}", null_text(null)));
     let text = format!(
         "It {finding} the reference: a classifier tells {draws} draws of each apart with an \
-         accuracy (C2ST) of {:.3} ± {:.3}{null}",
-        c2st.accuracy, c2st.error
+         accuracy (C2ST) of {}{null}",
+        plus_minus(c2st.accuracy, Some(c2st.error), 3)
     );
     Verdict { grade, text }
 }
@@ -148,12 +151,14 @@ fn moments_verdict(found: &[Moments], reference: &[Moments]) -> Option<Verdict> 
     let mean = pairs().max_by(|a, b| offset(*a).total_cmp(&offset(*b)))?;
     let sd = pairs().max_by(|a, b| log_ratio(*a).abs().total_cmp(&log_ratio(*b).abs()))?;
     let grade = grade(offset(mean), OFFSET).max(grade(log_ratio(sd).abs(), LOG_RATIO));
+    let percent = 100.0 * log_ratio(sd).exp_m1();
+    let width = if percent < 0.0 { "narrower" } else { "wider" };
     let text = format!(
         "Means are off by at most {:.2} standard deviations of the reference ({}), standard \
-         deviations by at most {:+.0} % ({})",
+         deviations by at most {:.0} % ({} is {width})",
         offset(mean),
         mean.0.name,
-        100.0 * log_ratio(sd).exp_m1(),
+        percent.abs(),
         sd.0.name
     );
     Some(Verdict { grade, text })
@@ -275,6 +280,21 @@ mod tests {
         }
     }
 
+    /// Whatever the accuracy is, the words of the classifier test are those of its badge.
+    #[test]
+    fn words_agree_with_the_badge_at_every_accuracy() {
+        for accuracy in (0..=1000).map(|k| 1e-3 * f64::from(k)) {
+            let verdict = classifier_verdict(&comparison(accuracy));
+            let words = match verdict.grade {
+                Grade::Good => ["cannot be told from", "is close to"].as_slice(),
+                Grade::Doubtful => &["differs visibly from"],
+                Grade::Bad => &["is far from"],
+            };
+            assert!(words.iter().any(|words| verdict.text.contains(words)), "{}", verdict.text);
+            assert_eq!(verdict.grade == Grade::Bad, accuracy > 0.73, "{accuracy}");
+        }
+    }
+
     #[test]
     fn an_observation_is_judged_by_the_simulations() {
         let simulations = Spread { percentile_99: 30.0, largest: 50.0 };
@@ -297,6 +317,7 @@ mod tests {
         let verdict = moments_verdict(&found, &reference).expect("there are parameters");
         assert_eq!(verdict.grade, Grade::Bad);
         assert!(verdict.text.contains("0.50 standard deviations"), "{}", verdict.text);
-        assert!(verdict.text.contains("(b), ") && verdict.text.contains("-50 % (a)"));
+        assert!(verdict.text.contains("(b), "), "{}", verdict.text);
+        assert!(verdict.text.contains("by at most 50 % (a is narrower)"), "{}", verdict.text);
     }
 }

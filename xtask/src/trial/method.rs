@@ -78,23 +78,6 @@ impl Method {
     pub fn learns_scores(self) -> bool {
         matches!(self, Self::Npe | Self::Nle | Self::Tsnpe | Self::Snle)
     }
-
-    /// Keys of its literature.
-    pub fn references(self) -> &'static [&'static str] {
-        match self {
-            Self::Nuts => &["hoffman2014"],
-            Self::Npe => &["papamakarios2016"],
-            Self::Nle => &["papamakarios2019", "hoffman2014", "vehtari2021"],
-            Self::Nre => &["durkan2020", "miller2022", "hoffman2014", "vehtari2021"],
-            Self::Fmpe => &["wildberger2023"],
-            Self::Snpe => &["papamakarios2016", "greenberg2019"],
-            Self::Tsnpe => &["papamakarios2016", "deistler2022"],
-            Self::Snle => &["papamakarios2019", "hoffman2014", "vehtari2021"],
-            Self::Snre => {
-                &["hermans2020", "durkan2020", "miller2022", "hoffman2014", "vehtari2021"]
-            }
-        }
-    }
 }
 
 /// The family of a flow, as the command line names it.
@@ -127,24 +110,13 @@ impl FlowFamily {
     }
 
     /// What the library calls it.
-    fn family(self) -> Family {
+    pub fn family(self) -> Family {
         match self {
             Self::Affine => Family::Affine,
             Self::Spline => Family::Spline,
             Self::Maf => Family::Maf,
             Self::Smooth => Family::Smooth,
             Self::AutoregressiveSpline => Family::AutoregressiveSpline,
-        }
-    }
-
-    /// Keys of its literature.
-    pub fn references(self) -> &'static [&'static str] {
-        match self {
-            Self::Affine => &["dinh2017"],
-            Self::Spline => &["durkan2019"],
-            Self::Maf => &["papamakarios2017"],
-            Self::Smooth => &["koehler2021"],
-            Self::AutoregressiveSpline => &["durkan2019", "papamakarios2017"],
         }
     }
 }

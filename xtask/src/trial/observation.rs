@@ -24,9 +24,9 @@ impl Observation {
     /// If the file is unusable, of another shape, or holds NaN or infinities.
     pub fn read(task: &dyn Task, chosen: &Chosen) -> Result<Self> {
         let array = chosen.read(&["x", "observation"])?;
-        let x = task.arrange(&array.shape, array.data).with_context(|| {
-            format!("{chosen} is no observation of the task {}", task.name())
-        })?;
+        let x = task
+            .arrange(&array.shape, array.data)
+            .with_context(|| format!("{chosen} is no observation of the task {}", task.name()))?;
         Ok(Self { origin: chosen.to_string(), x, truth: None })
     }
 

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use flows::training::TrainingReport;
 use sbi::prior::Prior;
 use sbi::tasks::Task;
 
 use super::diagnostics::Diagnostics;
+use super::method::Settings;
 use crate::arrays::Array;
 use crate::files::write_text;
+use crate::literature::Cited;
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::curves::{Chart, Guide, Look, Quantity, Series, curves};
 use crate::plot::markup::parameter_label;
@@ -72,8 +74,7 @@ pub fn write(
         subtitle: task.description().to_owned(),
         facts,
         sections,
-        references: select(&references(diagnostics))
-            .map_err(|unknown| anyhow!("no bibliography entry for {unknown:?}"))?,
+        references: select(&references(settings, task.name(), diagnostics.comparison.is_some()))?,
     };
     let path = folder.join("report.html");
     write_text(&path, &report.html())?;
@@ -82,17 +83,16 @@ pub fn write(
 }
 
 /// Keys of the literature of what was really used.
-fn references(diagnostics: &Diagnostics) -> Vec<&'static str> {
-    let settings = &diagnostics.settings;
-    let mut keys = settings.method.references().to_vec();
-    keys.extend(settings.flow.iter().flat_map(|flow| flow.references()));
+fn references(settings: &Settings, task: &str, compared: bool) -> Vec<&'static str> {
+    let mut keys = settings.method.references();
+    keys.extend(settings.flow.iter().flat_map(|flow| flow.family().references()));
     if settings.method.is_neural() {
         keys.push("kingma2015");
     }
-    if settings.score_weight.is_some() || diagnostics.task.starts_with("lotka-volterra-") {
+    if settings.score_weight.is_some() || task.starts_with("lotka-volterra-") {
         keys.push("zeghal2022");
     }
-    if diagnostics.comparison.is_some() {
+    if compared {
         keys.push("lopezpaz2017");
     }
     keys.push("lueckmann2021");
@@ -246,5 +246,41 @@ fn cost_section(diagnostics: &Diagnostics) -> Section {
             rows,
         }],
         ..Section::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::method::{FlowFamily, Method};
+    use super::*;
+    use crate::literature::tests::{FAMILIES, assert_cites};
+
+    #[test]
+    fn the_family_and_the_method_that_were_used_are_cited() {
+        let settings = |method, flow| Settings {
+            method,
+            budget: 100,
+            rounds: 1,
+            flow,
+            score_weight: None,
+            max_steps: 10,
+            draws: 100,
+            seed: 1,
+        };
+        for flow in [
+            FlowFamily::Affine,
+            FlowFamily::Spline,
+            FlowFamily::AutoregressiveSpline,
+            FlowFamily::Maf,
+            FlowFamily::Smooth,
+        ] {
+            let keys = references(&settings(Method::Npe, Some(flow)), "two-moons", true);
+            assert_cites(&keys, &flow.family(), &FAMILIES);
+        }
+        let methods = [Method::Nuts, Method::Npe, Method::Fmpe, Method::Snre, Method::Tsnpe];
+        for method in methods {
+            let keys = references(&settings(method, None), "two-moons", false);
+            assert_cites(&keys, &method, &methods);
+        }
     }
 }

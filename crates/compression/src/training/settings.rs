@@ -151,8 +151,10 @@ impl TrainingSettings {
         }
     }
 
-    /// Without what no result depends on.
-    pub(super) fn essential(&self) -> Self {
+    /// The same without what no result depends on: loaders, prefetch and cache are the default ones.
+    /// Trainings whose essential settings are equal give equal networks.
+    #[must_use]
+    pub fn essential(&self) -> Self {
         let own = Self::default();
         Self {
             loaders: own.loaders,
