@@ -16,8 +16,9 @@
 //!
 //! *When to use.* Several observations of the same parameters, rounds of simulations near an
 //! observation, another prior than that of the simulations.
-//! *When not.* Many observables (more than about 30): compress them first. Discrete observables,
-//! yes or no or small counts: they have no density; estimate the posterior or the ratio.
+//! *When not.* Many observables (more than about 30): compress them first. Observables that are
+//! discrete, as yes or no, have no density; the likelihood is that of values with noise as wide as
+//! the steps between them, where the posterior or the ratio need none.
 //!
 //! # References
 //! G. Papamakarios, D. C. Sterratt and I. Murray, "Sequential neural likelihood", AISTATS 2019,

@@ -4,7 +4,9 @@ mod gaussian;
 mod record;
 
 use flows::{Scaling, Standardiser};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -16,6 +18,8 @@ use record::{Discrete, Record, nearly_constant};
 const KNEE: f64 = 10.0;
 /// Unit of an observable that was the same in all simulations, relative to its size.
 const UNIT_OF_CONSTANT: f64 = 1e-6;
+/// Step of a discrete observable, in standard units, below which noise of its width is none.
+const LEAST_STEP: f64 = 1e-3;
 /// Half width of the box of the families of splines, in standard units.
 const BOX: f64 = 5.0;
 
@@ -26,7 +30,8 @@ pub enum Tails {
     /// Observables of which a simulation lies more than five standard units from the centre, where
     /// flows are the identity or linear, are changed such that their distribution over the
     /// simulations is about normal: quantiles of the simulations become those of N(0, 1), and tails
-    /// go on as logarithms beyond. The others stay in standard units.
+    /// go on as logarithms beyond. The others stay in standard units. Discrete observables get noise
+    /// as wide as the steps between their values in the simulations, so that they have a density.
     #[default]
     Gaussian,
     /// Standard units for all: what lies far out may be where the flow does not look, which
@@ -57,6 +62,9 @@ pub struct Observables {
     /// Those that are Gaussianised.
     #[serde(default)]
     gaussian: Vec<(usize, Gaussian)>,
+    /// Discrete ones that noise is added to in simulations, with its width.
+    #[serde(default)]
+    dequantised: Vec<(usize, f64)>,
     /// What the simulations hold of each; none in files of earlier versions.
     #[serde(default)]
     record: Option<Record>,
@@ -86,26 +94,62 @@ impl Observables {
             constant: Vec::new(),
             left_out: Vec::new(),
             gaussian: Vec::new(),
+            dequantised: Vec::new(),
             record: None,
         };
         observables.note(x);
         Ok(observables)
     }
 
-    /// Learns the units of observables `[simulation, observable]` that networks are a density of.
+    /// Learns the units of observables `[simulation, observable]` that networks are a density of;
+    /// `seed` decides over the noise of [`Observables::with_noise`].
     ///
     /// # Errors
     /// As [`Observables::fit`]; [`Error::Constant`] if no observable varies.
-    pub fn fit_density(x: ArrayView2<f64>, scaling: Scaling, tails: Tails) -> Result<Self> {
+    pub(crate) fn fit_density(
+        x: ArrayView2<f64>,
+        scaling: Scaling,
+        tails: Tails,
+        seed: u64,
+    ) -> Result<Self> {
         let mut observables = Self::fit(x, scaling)?;
         observables.left_out = nearly_constant(x);
         if observables.seen() == 0 {
             return Err(Error::Constant { observables: x.ncols() });
         }
         if tails == Tails::Gaussian {
-            observables.gaussian = observables.gaussianised(x);
+            observables.dequantised = observables.steps();
+            let smooth = observables.with_noise(x, seed);
+            observables.gaussian = observables.gaussianised(smooth.view());
         }
         Ok(observables)
+    }
+
+    /// Discrete observables that networks see, with the steps between their values.
+    fn steps(&self) -> Vec<(usize, f64)> {
+        let discrete = self.record.iter().flat_map(|record| &record.discrete);
+        let wide = |found: &&Discrete| {
+            let scale = self.standardiser.scale()[found.observable];
+            self.columns().any(|column| column == found.observable)
+                && found.step > LEAST_STEP * scale
+        };
+        discrete.filter(wide).map(|found| (found.observable, found.step)).collect()
+    }
+
+    /// Simulations `[simulation, observable]` with uniform noise, as wide as the steps between their
+    /// values, on discrete observables that networks are a density of: the density at a value,
+    /// without noise, is then its probability over the step (L. Theis, A. van den Oord and M.
+    /// Bethge, ICLR 2016, arXiv:1511.01844, section 3.1). The noise depends on `seed` only.
+    pub(crate) fn with_noise(&self, x: ArrayView2<f64>, seed: u64) -> Array2<f64> {
+        let mut x = x.to_owned();
+        for &(column, step) in &self.dequantised {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(column as u64);
+            for value in x.column_mut(column) {
+                *value += step * (rng.random::<f64>() - 0.5);
+            }
+        }
+        x
     }
 
     /// Maps of the observables whose simulations reach beyond the box.
@@ -177,11 +221,12 @@ impl Observables {
         let known = |column: usize| column < self.len();
         let recorded = |record: &Record| {
             let discrete = record.discrete.iter().all(|found| known(found.observable));
-            discrete && record.ranges.len() == self.len()
+            discrete && [record.ranges.len(), record.tails.len()] == [self.len(); 2]
         };
         self.constant.iter().all(|(column, _)| known(*column))
             && self.left_out.iter().all(|out| known(out.observable))
             && self.gaussian.iter().all(|(column, _)| known(*column))
+            && self.dequantised.iter().all(|(column, _)| known(*column))
             && self.record.as_ref().is_none_or(recorded)
     }
 
@@ -248,8 +293,9 @@ impl Observables {
         let discrete = self.record.iter().flat_map(|record| &record.discrete);
         let seen = |found: &&Discrete| self.columns().any(|column| column == found.observable);
         let discrete = discrete.filter(seen).map(|found| {
-            let Discrete { observable, values, common, share } = *found;
-            Warning::Discrete { observable, values, common, share }
+            let Discrete { observable, values, common, share, .. } = *found;
+            let dequantised = self.dequantised.iter().any(|(column, _)| *column == observable);
+            Warning::Discrete { observable, values, common, share, dequantised }
         });
         left_out.chain(discrete).collect()
     }
@@ -271,7 +317,12 @@ impl Observables {
         if let Some([least, most]) = record.and_then(|all| all.range_without(observable, value)) {
             return Some(Warning::OutsideSimulations { observable, value, least, most });
         }
-        let (bound, map) = (bound?, self.map(observable));
+        let map = self.map(observable);
+        let few = record.and_then(|all| all.few_beyond(observable, value));
+        if let (Some(few), Some(_)) = (few, map) {
+            return Some(Warning::InTail { observable, value, few });
+        }
+        let bound = bound?;
         let outside = forward(map, self.standard(observable, value)).abs() >= bound;
         let at = |y| self.value_at(observable, y);
         outside.then(|| Warning::OutsideBox {

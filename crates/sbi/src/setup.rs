@@ -11,7 +11,7 @@ use crate::network::Network;
 use crate::observables::{Observables, Tails};
 use crate::prior::Prior;
 use crate::simulations::Simulations;
-use crate::table::{coordinates_of_set, encoded_observables};
+use crate::table::coordinates_of_set;
 
 /// What is to be learnt from.
 #[derive(Clone, Copy)]
@@ -79,7 +79,9 @@ impl<'a> Problem<'a> {
                 fit.require_members()?;
                 let x = simulations.x();
                 let observables = match self.tails {
-                    Some(tails) => Observables::fit_density(x, fit.scaling, tails)?,
+                    Some(tails) => {
+                        Observables::fit_density(x, fit.scaling, tails, fit.training.seed)?
+                    }
                     None => Observables::fit(x, fit.scaling)?,
                 };
                 let each = fit.seeds().map(|seed| init(&u, observables.seen(), seed));
@@ -87,7 +89,8 @@ impl<'a> Problem<'a> {
                 (observables, models)
             }
         };
-        let y = encoded_observables(simulations, &observables)?;
+        let x = observables.with_noise(simulations.x(), fit.training.seed);
+        let y = observables.encode(&x.iter().copied().collect::<Vec<f64>>())?;
         Ok(Setup { problem: self, wrap: kind.wrap, observables, u, y, models })
     }
 }

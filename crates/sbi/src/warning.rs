@@ -36,10 +36,14 @@ pub enum Warning {
     /// An observable that a density is estimated of takes some values again and again.
     #[error(
         "observable {observable} is discrete ({values} values; {:.0} % of the simulations have \
-         {common}): it has no density, and a likelihood fitted as one grows at its values without \
-         bound, which says little about the parameters; estimate the posterior or the ratio (npe, \
-         nre), or add noise as wide as the steps between values to simulations and observation",
-        100.0 * share
+         {common}): it has no density{}; the posterior or the ratio (npe, nre) needs none",
+        100.0 * share,
+        if *dequantised {
+            ", and the likelihood is that of values with noise as wide as the steps between them"
+        } else {
+            ", and a likelihood fitted as one grows at common values without bound, which says little \
+             about the parameters"
+        }
     )]
     Discrete {
         /// Its index.
@@ -50,6 +54,8 @@ pub enum Warning {
         common: f64,
         /// Fraction of the simulations that have it.
         share: f64,
+        /// True if simulations got noise as wide as the steps between values.
+        dequantised: bool,
     },
     /// An observable is the same in all simulations, or in all but a few, and differs from it in the
     /// observation.
@@ -82,6 +88,21 @@ pub enum Warning {
         least: f64,
         /// Largest value of the simulations.
         most: f64,
+    },
+    /// An observed value lies in the tail of a skewed or heavy-tailed observable that a density is
+    /// estimated of, where there are hardly any simulations.
+    #[error(
+        "observable {observable} is {value} in the observation, so far out in a tail that fewer than \
+         {few} simulations lie there: the likelihood rests on them; simulate more, or near it (in \
+         rounds: snle)"
+    )]
+    InTail {
+        /// Its index.
+        observable: usize,
+        /// The observed value.
+        value: f64,
+        /// More than the simulations that lie beyond it.
+        few: usize,
     },
     /// An observed value lies where a flow is the identity or linear.
     #[error(

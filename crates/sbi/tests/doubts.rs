@@ -97,8 +97,16 @@ fn likelihoods_know_the_tails_of_skewed_observables() {
             let estimator = fitted(fit).unwrap();
             for (x, offset, ratio) in errors(&estimator, k) {
                 println!("{family:?}, k = {k}, x = {x}: {offset:+.3} sd, sd x {ratio:.3}");
-                assert!(offset.abs() < 0.1 && (ratio - 1.0).abs() < 0.1, "{family:?} {k} {x}");
-                assert_eq!(estimator.posterior(&[x]).unwrap().warnings(), []);
+                let right = offset.abs() < 0.1 && (ratio - 1.0).abs() < 0.1;
+                // where hardly a simulation is the likelihood may be wrong, and says so
+                let warned = match estimator.posterior(&[x]).unwrap().warnings().as_slice() {
+                    [] => false,
+                    [Warning::InTail { observable: 0, few: 20, .. }] => true,
+                    other => panic!("{other:?}"),
+                };
+                let beyond = set.x().iter().filter(|other| **other >= x).count();
+                assert_eq!(warned, beyond < 20, "{beyond}");
+                assert!(right || warned && offset.abs() < 0.6, "{family:?} {k} {x}");
             }
         }
     }
@@ -162,7 +170,10 @@ fn observations_where_networks_know_nothing_are_named() {
                 assert!(*value == far && (3.0..far).contains(most), "{most}");
                 assert_eq!(warnings(&estimator, [0.0, 0.99 * most]), []);
             }
-            found => assert!(found.is_empty() && !blind, "{tails:?}: {found:?}"),
+            found => {
+                let tail = [Warning::InTail { observable: 1, value: far, few: 20 }];
+                assert!(found == tail && !blind, "{tails:?}: {found:?}");
+            }
         }
         assert!(outside(&warnings(&estimator, [0.0, 3.0 * largest]), 3.0 * largest));
     }
@@ -192,8 +203,14 @@ fn discrete_observables_of_likelihoods_are_named() {
     let found = estimator.warnings();
     match found.as_slice() {
         [
-            Warning::Discrete { observable: 0, values: 2, share: yes, .. },
-            Warning::Discrete { observable: 1, common: 0.0, share: clipped, .. },
+            Warning::Discrete { observable: 0, values: 2, share: yes, dequantised: true, .. },
+            Warning::Discrete {
+                observable: 1,
+                common: 0.0,
+                share: clipped,
+                dequantised: false,
+                ..
+            },
         ] => assert!((yes - 0.5).abs() < 0.1 && (clipped - 0.5).abs() < 0.1, "{found:?}"),
         _ => panic!("{found:?}"),
     }
@@ -202,6 +219,22 @@ fn discrete_observables_of_likelihoods_are_named() {
     settings.fit.training.max_steps = 5;
     let estimator = fitted(|fitting| npe(&prior, &set, &settings, fitting)).unwrap();
     assert_eq!(estimator.warnings(), [], "a posterior may depend on anything");
+}
+
+#[test]
+fn likelihoods_of_yes_and_no_end_and_are_probabilities() {
+    let prior = Prior::new([("p", Marginal::Uniform { lower: 0.0, upper: 1.0 })]).unwrap();
+    let simulator = simulator::from_fn(1, 1, |theta: &[f64], rng: &mut ChaCha8Rng| {
+        vec![f64::from(rng.random::<f64>() < theta[0])]
+    });
+    let set = simulated(&simulator, &prior, 2000, 7);
+    let settings = NleSettings::default();
+    let estimator = fitted(|fitting| nle(&prior, &set, &settings, fitting)).unwrap();
+    assert_eq!(estimator.reports()[0].end, flows::training::TrainingEnd::Converged);
+    let theta = estimator.posterior(&[1.0]).unwrap().sample(4000, 1).unwrap().theta;
+    let (mean, sd) = (theta.mean().unwrap(), theta.std(1.0));
+    println!("{mean:.3} +- {sd:.3}, expected that of Beta(2, 1), 0.667 +- 0.236");
+    assert!((mean - 0.667).abs() < 0.05 && (sd / 0.236 - 1.0).abs() < 0.15);
 }
 
 /// The parameter with noise 1/2 and a count that is zero but for parameters above `edge`.

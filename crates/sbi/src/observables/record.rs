@@ -19,12 +19,20 @@ const LEARNABLE: usize = 10;
 /// Fraction of simulations with another value up to which an observable is nearly constant.
 const RARE: f64 = 0.01;
 
+/// Simulations that lie as far out as an observation, at most, for it to be in the tail; fewer where
+/// they would be more than `RARE` of all.
+const FEW: usize = 20;
+
 /// The ranges of observables, and those that are discrete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
     /// Smallest and largest value of each observable.
     pub ranges: Vec<[f64; 2]>,
+    /// Values of each observable beyond which, to either side, fewer than `few` simulations lie.
+    pub tails: Vec<[f64; 2]>,
+    /// See `tails`.
+    pub few: usize,
     /// Observables of which many simulations have the very same value.
     pub discrete: Vec<Discrete>,
 }
@@ -40,6 +48,8 @@ pub(super) struct Discrete {
     pub common: f64,
     /// Fraction of the simulations that have it.
     pub share: f64,
+    /// Smallest difference of two values.
+    pub step: f64,
 }
 
 /// How often the values of a column are taken.
@@ -48,6 +58,8 @@ struct Counts {
     common: f64,
     /// Of the most common value.
     count: usize,
+    /// Smallest difference of two values; infinite for a single one.
+    step: f64,
 }
 
 impl Counts {
@@ -56,7 +68,9 @@ impl Counts {
         sorted.sort_by(f64::total_cmp);
         let runs: Vec<&[f64]> = sorted.chunk_by(|a, b| a == b).collect();
         let longest = runs.iter().max_by_key(|run| run.len())?;
-        Some(Self { values: runs.len(), common: longest[0], count: longest.len() })
+        let steps = runs.windows(2).map(|pair| pair[1][0] - pair[0][0]);
+        let step = steps.fold(f64::INFINITY, f64::min);
+        Some(Self { values: runs.len(), common: longest[0], count: longest.len(), step })
     }
 }
 
@@ -68,18 +82,33 @@ impl Record {
                 [least.min(*value), most.max(*value)]
             })
         };
+        let few = FEW.min((RARE * x.nrows() as f64) as usize);
+        let tails = |column: ArrayView1<f64>| {
+            let mut sorted = column.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let edge = few.saturating_sub(1).min(sorted.len() - 1);
+            [sorted[edge], sorted[sorted.len() - 1 - edge]]
+        };
         let discrete = |(observable, column): (usize, ArrayView1<f64>)| {
-            let Counts { values, common, count } = Counts::of(column)?;
+            let Counts { values, common, count, step } = Counts::of(column)?;
             let share = count as f64 / x.nrows() as f64;
             let few = values <= FEW_VALUES && values * PER_VALUE <= x.nrows();
             let atom = count >= PER_VALUE && share >= COMMON;
             let discrete = values > 1 && (few || atom);
-            discrete.then_some(Discrete { observable, values, common, share })
+            discrete.then_some(Discrete { observable, values, common, share, step })
         };
         Self {
             ranges: x.columns().into_iter().map(range).collect(),
+            tails: x.columns().into_iter().map(tails).collect(),
+            few,
             discrete: x.columns().into_iter().enumerate().filter_map(discrete).collect(),
         }
+    }
+
+    /// The number that fewer simulations than lie as far out as a value, if they are few.
+    pub fn few_beyond(&self, observable: usize, value: f64) -> Option<usize> {
+        let [low, high] = *self.tails.get(observable)?;
+        (value < low || value > high).then_some(self.few)
     }
 
     /// The range of an observable, if a value is clearly outside it.
