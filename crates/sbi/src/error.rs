@@ -94,16 +94,14 @@ pub enum Error {
         /// The number given.
         found: usize,
     },
-    /// An observable is always the same, so that it has no density.
+    /// No observable varies, so that none has a density.
     #[error(
-        "observable {observable} is {value} in all simulations: it has no density and tells \
-         nothing; leave it out, or estimate the posterior or the ratio"
+        "none of the {observables} observables differs between (nearly) all simulations: they have \
+         no density and tell nothing of the parameters"
     )]
     Constant {
-        /// Index of the observable.
-        observable: usize,
-        /// Its value.
-        value: f64,
+        /// Number of observables.
+        observables: usize,
     },
     /// Scores are wanted, and the simulations have none.
     #[error("the simulations have no scores: use a simulator that returns them, or learn without")]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use flows::training::TrainingReport;
-use flows::{Weight, WeightFile};
+use flows::{Bijector, Flow, Weight, WeightFile};
 use serde::{Deserialize, Serialize};
 
 use crate::coordinates::Coordinates;
@@ -13,9 +13,10 @@ use crate::network::{Network, NetworkDescription};
 use crate::observables::Observables;
 use crate::posterior::Posterior;
 use crate::prior::Prior;
+use crate::warning::{Feature, Warning};
 
 const KIND: &str = "sbi estimator";
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// The outcome of a method: an ensemble of networks, the prior, the units, the trainings.
 ///
@@ -78,6 +79,35 @@ impl Estimator {
         self.observation.as_deref()
     }
 
+    /// What is doubtful about it, whatever the observation.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let only_normal =
+            |flow: &Flow| flow.config().features == 1 && flow.config().bijector == Bijector::Affine;
+        match &self.networks[0] {
+            Network::Posterior(flow) if only_normal(flow) => {
+                warnings.push(Warning::OnlyNormal { feature: Feature::Parameter });
+            }
+            Network::Likelihood(flow) => {
+                if only_normal(flow) {
+                    warnings.push(Warning::OnlyNormal { feature: Feature::Observable });
+                }
+                warnings.extend(self.observables.without_density());
+            }
+            _ => {}
+        }
+        warnings
+    }
+
+    /// Half width of the box in which a likelihood acts, if there is one.
+    pub(crate) fn bound(&self) -> Option<f64> {
+        match &self.networks[0] {
+            Network::Likelihood(flow) => flow.config().bijector.bound(),
+            _ => None,
+        }
+    }
+
     /// The posterior of the parameters given the observation `x: [observable]`.
     ///
     /// # Errors
@@ -135,11 +165,11 @@ impl Estimator {
         let Some(first) = networks.first() else {
             return Err(damaged("it holds no network".into()));
         };
-        let expected = [header.prior.dim(), header.observables.len()];
+        let expected = [header.prior.dim(), header.observables.seen()];
         if !header.observables.is_consistent() {
-            return Err(damaged("it has constants beyond the observables".into()));
+            return Err(damaged("its units are of other observables than it has".into()));
         }
-        if header.observation.as_ref().is_some_and(|own| own.len() != expected[1]) {
+        if header.observation.as_ref().is_some_and(|own| own.len() != header.observables.len()) {
             return Err(damaged(
                 "its observation is of another length than the observables".into(),
             ));

@@ -109,7 +109,8 @@ pub fn fmpe(
     }
     let (dim, device) = (prior.dim(), fitting.device.clone());
     let FmpeSettings { fit, coordinates, .. } = settings;
-    let problem = Problem { prior, simulations, coordinates: *coordinates, fit, start: None };
+    let problem =
+        Problem { prior, simulations, coordinates: *coordinates, fit, tails: None, start: None };
     let kind = Kind {
         wrap: Network::VectorField,
         unwrap: |network| match network {
@@ -125,7 +126,7 @@ pub fn fmpe(
     let x: Vec<f64> = x.into_iter().map(f64::from).collect();
     let objective = Matching {
         target: table(&x, dim, &device),
-        context: table(&setup.y, simulations.observables(), &device),
+        context: table(&setup.y, setup.seen(), &device),
         time_power: settings.time_power,
     };
     setup.train(&objective, fitting)

@@ -25,6 +25,7 @@ pub mod simulator;
 mod table;
 pub mod tasks;
 mod vector_field;
+mod warning;
 
 pub use coordinates::Coordinates;
 pub use error::{Error, Result};
@@ -38,7 +39,7 @@ pub use nle::{NleSettings, nle};
 pub use npe::{NpeSettings, npe};
 #[doc(inline)]
 pub use nre::{NreSettings, RatioLoss, nre};
-pub use observables::Observables;
+pub use observables::{Observables, Tails};
 pub use posterior::{
     Draws, MapSettings, Maximum, Posterior, SampleObserver, SampleProgress, SampleSettings,
     SampleStage, Sampling,
@@ -47,3 +48,4 @@ pub use ratio::RatioSettings;
 #[doc(inline)]
 pub use score::{ScoreTerm, ScoreUnits};
 pub use vector_field::VectorFieldSettings;
+pub use warning::{Feature, Warning};

@@ -9,22 +9,32 @@
 //! coordinates `[row, parameter]`, and gives `ln q` `[row, 1]`. Densities of the posterior are
 //! known up to a constant.
 //!
+//! *Observables.* A flow acts in a box around the centre of the simulations. Observables that reach
+//! beyond it, by skewness or outliers, are Gaussianised first ([`Tails`]); those that are the same
+//! in all simulations, or in all but a few, have no density and are left out. What is doubtful
+//! about the simulations or an observation, [`Posterior::warnings`] says.
+//!
 //! *When to use.* Several observations of the same parameters, rounds of simulations near an
 //! observation, another prior than that of the simulations.
-//! *When not.* Many observables (more than about 30): compress them first.
+//! *When not.* Many observables (more than about 30): compress them first. Observables that are
+//! discrete, as yes or no, have no density; the likelihood is that of values with noise as wide as
+//! the steps between them, where the posterior or the ratio need none.
 //!
 //! # References
 //! G. Papamakarios, D. C. Sterratt and I. Murray, "Sequential neural likelihood", AISTATS 2019,
 //! arXiv:1805.07226. With scores: see [`ScoreTerm`].
+//!
+//! [`Posterior::warnings`]: crate::Posterior::warnings
 
 use flows::{Score, Standardiser};
 use serde::{Deserialize, Serialize};
 
 use crate::coordinates::Coordinates;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimator::Estimator;
 use crate::fit::{FitSettings, Fitting, FlowSettings};
 use crate::network::Network;
+use crate::observables::Tails;
 use crate::prior::Prior;
 use crate::score::{FlowObjective, ScoreTable, ScoreTerm};
 use crate::setup::{Kind, Problem};
@@ -39,6 +49,8 @@ pub struct NleSettings {
     pub flow: FlowSettings,
     /// Training and units.
     pub fit: FitSettings,
+    /// What becomes of skewed and heavy tails of observables.
+    pub tails: Tails,
     /// Learning from the conditional scores, if wanted.
     pub score: Option<ScoreTerm>,
 }
@@ -49,8 +61,8 @@ pub struct NleSettings {
 ///
 /// # Errors
 /// If a setting is out of its domain, the simulations do not fit the prior or are too few, a score
-/// is wanted and there is none, or the training fails or is stopped; [`Error::Constant`] if an
-/// observable is the same in all simulations.
+/// is wanted and there is none, or the training fails or is stopped; [`Error::Constant`](crate::Error::Constant) if no
+/// observable varies.
 pub fn nle(
     prior: &Prior,
     simulations: &Simulations,
@@ -70,7 +82,14 @@ pub(crate) fn nle_from(
 ) -> Result<Estimator> {
     let device = fitting.device.clone();
     let coordinates = Coordinates::Normal;
-    let problem = Problem { prior, simulations, coordinates, fit: &settings.fit, start };
+    let problem = Problem {
+        prior,
+        simulations,
+        coordinates,
+        fit: &settings.fit,
+        tails: Some(settings.tails),
+        start,
+    };
     let kind = Kind {
         wrap: Network::Likelihood,
         unwrap: |network| match network {
@@ -83,22 +102,10 @@ pub(crate) fn nle_from(
         let (target, context) = (Standardiser::identity(observables), Standardiser::identity(dim));
         Ok(settings.flow.config(observables, dim).init(target, context, seed, &device)?)
     })?;
-    require_variation(simulations)?;
     let objective = FlowObjective {
-        target: table(&setup.y, simulations.observables(), &device),
+        target: table(&setup.y, setup.seen(), &device),
         context: table(&setup.u, dim, &device),
         scores: ScoreTable::new(settings.score, Score::Context, &problem, &device)?,
     };
     setup.train(&objective, fitting)
-}
-
-/// Refuses observables that are the same in all simulations.
-fn require_variation(simulations: &Simulations) -> Result<()> {
-    for (observable, values) in simulations.x().columns().into_iter().enumerate() {
-        let first = values[0];
-        if values.iter().all(|value| *value == first) {
-            return Err(Error::Constant { observable, value: first });
-        }
-    }
-    Ok(())
 }

@@ -71,7 +71,8 @@ pub(crate) fn npe_from(
     fitting: &mut Fitting<'_>,
 ) -> Result<Estimator> {
     let NpeSettings { fit, coordinates, .. } = settings;
-    let problem = Problem { prior, simulations, coordinates: *coordinates, fit, start };
+    let problem =
+        Problem { prior, simulations, coordinates: *coordinates, fit, tails: None, start };
     let setup = set_up(problem, &settings.flow, fitting.device)?;
     let flow = &setup.models[0];
     let objective = FlowObjective {

@@ -188,7 +188,8 @@ pub(crate) fn nre_from(
     settings.validate()?;
     let device = fitting.device.clone();
     let coordinates = Coordinates::Normal;
-    let problem = Problem { prior, simulations, coordinates, fit: &settings.fit, start };
+    let problem =
+        Problem { prior, simulations, coordinates, fit: &settings.fit, tails: None, start };
     let kind = Kind {
         wrap: Network::Ratio,
         unwrap: |network| match network {
@@ -204,7 +205,7 @@ pub(crate) fn nre_from(
         loss: settings.loss,
         others: settings.others.min(simulations.len() - 1),
         u: table(&setup.u, prior.dim(), &device),
-        y: table(&setup.y, simulations.observables(), &device),
+        y: table(&setup.y, setup.seen(), &device),
     };
     setup.train(&objective, fitting)
 }

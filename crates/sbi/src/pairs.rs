@@ -50,11 +50,11 @@ impl Estimator {
             return Ok(values);
         }
         let y = self.observables.encode(&rows)?;
-        let device = self.networks[0].device();
+        let (device, seen) = (self.networks[0].device(), self.observables.seen());
         let mut found = Vec::with_capacity(inside.len());
-        for (u, y) in u.chunks(CHUNK * dim).zip(y.chunks(CHUNK * count)) {
+        for (u, y) in u.chunks(CHUNK * dim).zip(y.chunks(CHUNK * seen)) {
             let u = Var::constant(table(u, dim, &device));
-            let density = self.log_density(&u, &table(y, count, &device))?;
+            let density = self.log_density(&u, &table(y, seen, &device))?;
             let density = density
                 .into_value()
                 .try_into_vec_as::<f32>()

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::network::Network;
 use crate::table::table;
+use crate::warning::Warning;
 
 pub use maximum::{MapSettings, Maximum};
 pub use settings::{SampleObserver, SampleProgress, SampleSettings, SampleStage};
@@ -33,7 +34,7 @@ pub struct Posterior<'a> {
     estimator: &'a Estimator,
     /// The observation.
     x: Vec<f64>,
-    /// The observation as networks see it, `[1, observable]`.
+    /// The observation as networks see it, `[1, observable that is seen]`.
     y: Tensor<2>,
 }
 
@@ -112,7 +113,7 @@ impl<'a> Posterior<'a> {
         {
             return Err(Error::OtherObservation { index, value: x[index], expected: own[index] });
         }
-        let y = table(&y, count, &estimator.networks[0].device());
+        let y = table(&y, estimator.observables.seen(), &estimator.networks[0].device());
         Ok(Self { estimator, x: x.to_vec(), y })
     }
 
@@ -186,6 +187,15 @@ impl<'a> Posterior<'a> {
             })
             .collect();
         require_numbers(values)
+    }
+
+    /// What is doubtful about the estimator and about its use for this observation; empty if nothing
+    /// is known to be.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = self.estimator.warnings();
+        warnings.extend(self.estimator.observables.doubts(&self.x, self.estimator.bound()));
+        warnings
     }
 
     /// Largest deviation of the observation from the simulations that the networks have seen, in

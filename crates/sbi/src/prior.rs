@@ -8,7 +8,7 @@ mod beta;
 mod gamma;
 mod log_concave;
 mod marginal;
-mod normal;
+pub(crate) mod normal;
 mod truncated_normal;
 
 use rand_chacha::ChaCha8Rng;

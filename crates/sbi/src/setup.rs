@@ -8,10 +8,10 @@ use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::fit::{FitSettings, Fitting, check_set};
 use crate::network::Network;
-use crate::observables::Observables;
+use crate::observables::{Observables, Tails};
 use crate::prior::Prior;
 use crate::simulations::Simulations;
-use crate::table::{coordinates_of_set, encoded_observables};
+use crate::table::coordinates_of_set;
 
 /// What is to be learnt from.
 #[derive(Clone, Copy)]
@@ -21,6 +21,8 @@ pub(crate) struct Problem<'a> {
     /// Coordinates of the parameters in which the networks work.
     pub coordinates: Coordinates,
     pub fit: &'a FitSettings,
+    /// How tails are brought to networks that are a density of the observables; `None` for others.
+    pub tails: Option<Tails>,
     /// Where weights and units come from, if the networks are not to begin anew.
     pub start: Option<&'a Estimator>,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Setup<'a, M> {
     observables: Observables,
     /// Coordinates of the parameters, `[row][parameter]`.
     pub u: Vec<f64>,
-    /// Observables in standard units, `[row][observable]`.
+    /// Observables as networks see them, `[row][observable that is seen]`.
     pub y: Vec<f64>,
     /// One network for each member of the ensemble, at least one.
     pub models: Vec<M>,
@@ -46,7 +48,8 @@ pub(crate) struct Setup<'a, M> {
 
 impl<'a> Problem<'a> {
     /// Checks the simulations and brings them into the units of the networks, which `init` makes
-    /// from the coordinates `[row][parameter]`, the number of observables and a seed.
+    /// from the coordinates `[row][parameter]`, the number of observables that they see and a seed.
+    /// Where the units of `start` are of no use for these simulations, all begins anew.
     ///
     /// # Errors
     /// If the simulations do not fit the prior, are too few or not finite, lie outside the prior, or
@@ -59,7 +62,8 @@ impl<'a> Problem<'a> {
         let Self { prior, simulations, fit, .. } = self;
         check_set(simulations, prior.dim())?;
         let u = coordinates_of_set(simulations, prior, self.coordinates)?;
-        let (observables, models) = match self.start {
+        let start = self.start.filter(|start| start.observables.hold(simulations.x()));
+        let (observables, models) = match start {
             Some(start) => {
                 let own: Option<Vec<M>> =
                     start.networks.iter().map(|n| (kind.unwrap)(n).cloned()).collect();
@@ -67,18 +71,34 @@ impl<'a> Problem<'a> {
                     let value = "an estimator with networks of another method".to_owned();
                     Error::Setting { field: "start", value, expected: "one of this method".into() }
                 })?;
-                (start.observables.clone(), own)
+                let mut observables = start.observables.clone();
+                observables.note(simulations.x());
+                (observables, own)
             }
             None => {
                 fit.require_members()?;
-                let observables = Observables::fit(simulations.x(), fit.scaling)?;
-                let each = fit.seeds().map(|seed| init(&u, observables.len(), seed));
+                let x = simulations.x();
+                let observables = match self.tails {
+                    Some(tails) => {
+                        Observables::fit_density(x, fit.scaling, tails, fit.training.seed)?
+                    }
+                    None => Observables::fit(x, fit.scaling)?,
+                };
+                let each = fit.seeds().map(|seed| init(&u, observables.seen(), seed));
                 let models = each.collect::<Result<_>>()?;
                 (observables, models)
             }
         };
-        let y = encoded_observables(simulations, &observables)?;
+        let x = observables.with_noise(simulations.x(), fit.training.seed);
+        let y = observables.encode(&x.iter().copied().collect::<Vec<f64>>())?;
         Ok(Setup { problem: self, wrap: kind.wrap, observables, u, y, models })
+    }
+}
+
+impl<M> Setup<'_, M> {
+    /// Number of observables that the networks see.
+    pub fn seen(&self) -> usize {
+        self.observables.seen()
     }
 }
 

@@ -12,7 +12,7 @@ use sbi::simulations::{OnFault, Policy, Simulations, simulate};
 use sbi::simulator::{self, Simulator};
 use sbi::{
     Error, Estimator, Family, FitProgress, Fitting, FmpeSettings, NleSettings, NpeSettings,
-    NreSettings, fmpe, nle, npe, nre,
+    NreSettings, Warning, fmpe, nle, npe, nre,
 };
 
 const METHODS: [&str; 4] = ["npe", "nle", "nre", "fmpe"];
@@ -120,17 +120,20 @@ fn constant_observables() {
     let simulator = noisy(2, |i, a, e| if i == 0 { a + 0.5 * e } else { 7.0 });
     let set = simulated(&simulator, &prior(), 2000, Policy::default()).unwrap();
     for method in METHODS {
-        match fit(method, &prior(), &set, 600) {
-            Ok(estimator) => require_exact(&estimator, &[1.0, 7.0], method),
-            Err(error) => {
-                // a density of what does not vary does not exist
-                assert_eq!(method, "nle");
-                let expected = "observable 1 is 7 in all simulations";
-                assert!(matches!(error, Error::Constant { observable: 1, value: 7.0 }));
-                assert!(error.to_string().starts_with(expected), "{error}");
-            }
-        }
+        let estimator = fit(method, &prior(), &set, 600).unwrap();
+        require_exact(&estimator, &[1.0, 7.0], method);
+        // a density of what does not vary does not exist
+        let left_out = Warning::LeftOut { observable: 1, value: 7.0, others: 0 };
+        let found = estimator.posterior(&[1.0, 7.0]).unwrap().warnings();
+        assert_eq!(found.contains(&left_out), method == "nle", "{found:?}");
+        let (observable, value, others) = (1, 7.5, 0);
+        let contradiction = Warning::Contradiction { observable, value, expected: 7.0, others };
+        let found = estimator.posterior(&[1.0, 7.5]).unwrap().warnings();
+        assert_eq!(found.last(), Some(&contradiction), "{method}");
     }
+    let only = simulated(&noisy(1, |_, _, _| 7.0), &prior(), 100, Policy::default()).unwrap();
+    let error = fit("nle", &prior(), &only, 10).unwrap_err();
+    assert!(matches!(error, Error::Constant { observables: 1 }), "{error}");
 }
 
 #[test]
@@ -244,9 +247,9 @@ fn observations_far_outside_the_simulations() {
 
 /// Rewrites an estimator's file.
 fn edit(path: &Path, change: impl FnOnce(&mut WeightFile<serde_json::Value>)) {
-    let mut file = WeightFile::read(path, "sbi estimator", 2).unwrap();
+    let mut file = WeightFile::read(path, "sbi estimator", 3).unwrap();
     change(&mut file);
-    file.write(path, "sbi estimator", 2).unwrap();
+    file.write(path, "sbi estimator", 3).unwrap();
 }
 
 #[test]
@@ -287,14 +290,14 @@ fn estimator_files() {
 
     // of a later version, and of another kind
     std::fs::write(&broken, &whole).unwrap();
-    let file = WeightFile::<serde_json::Value>::read(&broken, "sbi estimator", 2).unwrap();
-    file.write(&broken, "sbi estimator", 3).unwrap();
-    refused(&broken, "schema 3");
+    let file = WeightFile::<serde_json::Value>::read(&broken, "sbi estimator", 3).unwrap();
+    file.write(&broken, "sbi estimator", 4).unwrap();
+    refused(&broken, "schema 4");
     file.write(&broken, "flow", 1).unwrap();
     refused(&broken, "a flow, not a sbi estimator");
 
     // networks of several kinds, of other shapes, too few, without weights
-    let ratio = WeightFile::<serde_json::Value>::read(&path("nre"), "sbi estimator", 2).unwrap();
+    let ratio = WeightFile::<serde_json::Value>::read(&path("nre"), "sbi estimator", 3).unwrap();
     std::fs::write(&broken, &whole).unwrap();
     edit(&broken, |file| {
         let description = ratio.header["networks"][0].clone();
@@ -320,7 +323,7 @@ fn estimator_files() {
     edit(&broken, |file| {
         file.header["observables"]["constant"] = serde_json::json!([[9, 1.0]]);
     });
-    refused(&broken, "constants beyond");
+    refused(&broken, "other observables");
     std::fs::write(&broken, &whole).unwrap();
     edit(&broken, |file| file.header["observation"] = serde_json::json!([0.5, 1.0, 2.0]));
     refused(&broken, "another length");

@@ -56,7 +56,7 @@ fn npe_settings(task: &dyn Task, steps: usize) -> NpeSettings {
 
 fn nle_settings(task: &dyn Task, steps: usize) -> NleSettings {
     let NpeSettings { flow, fit, .. } = npe_settings(task, steps);
-    NleSettings { flow, fit, score: None }
+    NleSettings { flow, fit, ..NleSettings::default() }
 }
 
 fn nre_settings(steps: usize) -> NreSettings {
@@ -218,7 +218,8 @@ fn rounds_are_calibrated() {
         let task = task.as_ref();
         let mut npe = npe_settings(task, 500);
         npe.fit.training.batch = 100;
-        let nle = NleSettings { flow: npe.flow.clone(), fit: npe.fit.clone(), score: None };
+        let nle =
+            NleSettings { flow: npe.flow.clone(), fit: npe.fit.clone(), ..NleSettings::default() };
         let methods = [
             ("snpe", Method::Snpe(SnpeSettings { npe, ..SnpeSettings::default() })),
             (
@@ -271,7 +272,7 @@ fn require_best_weight_no_worse(task: &dyn Task, what: &str) {
         let units = ScoreUnits::Coordinates;
         let score = (weight > 0.0).then_some(ScoreTerm { weight, units });
         let NpeSettings { flow, fit: own, .. } = plain.clone();
-        let likelihood = NleSettings { flow, fit: own, score };
+        let likelihood = NleSettings { flow, fit: own, score, ..NleSettings::default() };
         let posterior = NpeSettings { score, ..plain.clone() };
         fit(|fitting| match what {
             "npe" => npe(prior, &set, &posterior, fitting),

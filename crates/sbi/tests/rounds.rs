@@ -48,7 +48,7 @@ fn tsnpe(npe: NpeSettings) -> RoundsSettings {
 }
 
 fn snle(npe: NpeSettings) -> RoundsSettings {
-    let nle = NleSettings { flow: npe.flow, fit: npe.fit, score: None };
+    let nle = NleSettings { flow: npe.flow, fit: npe.fit, ..NleSettings::default() };
     RoundsSettings::new(Method::Snle(SnleSettings { nle, ..SnleSettings::default() }))
 }
 

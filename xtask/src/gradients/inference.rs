@@ -10,7 +10,7 @@ use sbi::simulations::Simulations;
 use sbi::tasks::{LotkaVolterra, Task};
 use sbi::{
     Estimator, FitProgress, FitSettings, Fitting, NleSettings, NpeSettings, Posterior, ScoreTerm,
-    ScoreUnits, nle, npe,
+    ScoreUnits, Tails, nle, npe,
 };
 
 use super::compressor::{Compressor, simulations};
@@ -23,6 +23,8 @@ use crate::arrays::{Named, write_npz};
 use crate::files::write_json;
 use crate::study::{Workspace, derive_seed};
 
+/// What likelihoods do with tails: what the published measurements did.
+pub const TAILS: Tails = Tails::Standard;
 /// File of draws from the posterior of the first observation.
 pub const POSTERIOR: &str = "posterior.npz";
 
@@ -142,7 +144,7 @@ pub fn learn_posterior(
             npe(task.prior(), &set, &settings, &mut fitting)?
         }
         Estimate::Likelihood => {
-            let settings = NleSettings { flow, fit, score };
+            let settings = NleSettings { flow, fit, score, tails: TAILS };
             nle(task.prior(), &set, &settings, &mut fitting)?
         }
     };

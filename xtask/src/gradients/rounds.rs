@@ -13,7 +13,7 @@ use sbi::tasks::{LotkaVolterra, Task};
 use sbi::{FitProgress, FitSettings, Fitting, NleSettings, NpeSettings};
 
 use super::density::MEASURED;
-use super::inference::{Cell, Problem};
+use super::inference::{Cell, Problem, TAILS};
 use super::measured::Measured;
 use super::profile::{Estimate, Input, PosteriorMethod};
 use super::training::observer;
@@ -51,7 +51,7 @@ fn settings(method: &PosteriorMethod, seed: u64) -> RoundsSettings {
             Method::Tsnpe(TsnpeSettings { npe, ..TsnpeSettings::default() })
         }
         Estimate::Likelihood => {
-            let nle = NleSettings { flow, fit, score: None };
+            let nle = NleSettings { flow, fit, score: None, tails: TAILS };
             Method::Snle(SnleSettings { nle, ..SnleSettings::default() })
         }
     };

@@ -2,8 +2,8 @@
 
 use flows::training::{TrainingEnd, TrainingReport};
 use metrics::{Doubt, R_HAT_LIMIT};
-use sbi::Sampling;
 use sbi::rounds::RoundReport;
+use sbi::{Sampling, Warning};
 use serde::Serialize;
 
 use super::comparison::{Comparison, Moments};
@@ -37,6 +37,8 @@ pub struct Diagnostics {
     pub training: Vec<TrainingReport>,
     /// Where the observation lies among the simulations, if there are any.
     pub deviation: Option<Deviation>,
+    /// What the library finds doubtful about networks, simulations and observation.
+    pub findings: Vec<Warning>,
     /// How the draws were made: leakage of direct ones, convergence and gradients of chains.
     pub sampling: Sampling,
     /// Against the reference posterior, if that was wanted and can be had.
@@ -106,6 +108,7 @@ impl Diagnostics {
         let exact = !self.settings.method.is_neural();
         verdicts.push(sampling_verdict(&self.sampling, exact));
         verdicts.extend(self.deviation.map(deviation_verdict));
+        verdicts.extend(self.findings.iter().map(finding_verdict));
         verdicts.extend(self.training.iter().map(training_verdict));
         if self.dropped_simulations > 0 {
             let (dropped, calls) = (self.dropped_simulations, self.simulator_calls);
@@ -228,6 +231,17 @@ fn deviation_verdict(Deviation { observation, simulations }: Deviation) -> Verdi
     }
 }
 
+fn finding_verdict(finding: &Warning) -> Verdict {
+    let grade = match finding {
+        Warning::Contradiction { .. } | Warning::OutsideBox { .. } => Grade::Bad,
+        _ => Grade::Doubtful,
+    };
+    let words = finding.to_string();
+    let mut letters = words.chars();
+    let first = letters.next().map_or(String::new(), |first| first.to_uppercase().to_string());
+    Verdict { grade, text: first + letters.as_str() }
+}
+
 fn training_verdict(report: &TrainingReport) -> Verdict {
     let best = report.best_point();
     let loss = best.validation.map_or(String::new(), |loss| format!(", validation loss {loss:.4}"));
@@ -306,6 +320,19 @@ mod tests {
             let verdict = deviation_verdict(Deviation { observation, simulations });
             assert_eq!(verdict.grade, expected);
             assert!(verdict.text.contains(words), "{}", verdict.text);
+        }
+    }
+
+    #[test]
+    fn what_the_library_finds_doubtful_is_a_verdict() {
+        let (observable, value) = (3, 7.5);
+        let contradiction = Warning::Contradiction { observable, value, expected: 0.0, others: 0 };
+        let outside = Warning::OutsideSimulations { observable, value, least: 0.0, most: 5.0 };
+        for (finding, expected) in [(contradiction, Grade::Bad), (outside, Grade::Doubtful)] {
+            let verdict = finding_verdict(&finding);
+            assert_eq!(verdict.grade, expected);
+            let words = "Observable 3 is 7.5 in the observation";
+            assert!(verdict.text.starts_with(words), "{}", verdict.text);
         }
     }
 

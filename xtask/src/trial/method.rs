@@ -187,7 +187,12 @@ impl Settings {
             score,
             ..NpeSettings::default()
         };
-        let nle = || NleSettings { flow: flow.clone(), fit: fit.clone(), score };
+        let nle = || NleSettings {
+            flow: flow.clone(),
+            fit: fit.clone(),
+            score,
+            ..NleSettings::default()
+        };
         let nre = || {
             // classifiers have batches of their own
             let mut nre = NreSettings::default();

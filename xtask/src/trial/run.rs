@@ -110,6 +110,10 @@ impl Inference<'_> {
             let observation = estimator.observables().largest_deviation(&observation.x);
             Deviation { observation, simulations: record.spread }
         });
+        let findings = match &estimator {
+            Some(estimator) => estimator.posterior(&observation.x)?.warnings(),
+            None => Vec::new(),
+        };
         let (calls, kept) = record.as_ref().map_or((0, 0), |r| (r.calls, r.simulations));
         let mut diagnostics = Diagnostics {
             task: task.name().to_owned(),
@@ -122,6 +126,7 @@ impl Inference<'_> {
             rounds: record.map_or(Vec::new(), |record| record.rounds),
             training: estimator.map_or(Vec::new(), |estimator| estimator.reports().to_vec()),
             deviation,
+            findings,
             sampling: read_json(&drawn.path(SAMPLING))?,
             comparison,
             no_reference,

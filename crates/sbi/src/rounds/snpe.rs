@@ -97,7 +97,8 @@ pub(super) fn train(
     }
     let device = fitting.device.clone();
     let NpeSettings { fit, coordinates, flow, .. } = &settings.npe;
-    let problem = Problem { prior, simulations, coordinates: *coordinates, fit, start };
+    let problem =
+        Problem { prior, simulations, coordinates: *coordinates, fit, tails: None, start };
     let setup = set_up(problem, flow, &device)?;
     let dim = prior.dim();
     let log_prior: Vec<f64> =
