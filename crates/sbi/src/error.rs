@@ -214,6 +214,7 @@ pub enum Error {
         tolerance: f64,
     },
     /// A network failed.
+    #[cfg(feature = "networks")]
     #[error(transparent)]
     Network(#[from] flows::Error),
     /// The equations of a model's dynamics could not be solved.

@@ -29,7 +29,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::error::{Error, Result};
-use crate::posterior::{Draws, Sampling};
+use crate::draws::{Draws, Sampling};
 use crate::prior::Prior;
 use crate::simulator::Simulator;
 

@@ -25,7 +25,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::{Task, TaskSimulator, posterior, require_observation};
 use crate::error::{Error, Result};
-use crate::posterior::Draws;
+use crate::draws::Draws;
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 

@@ -17,7 +17,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::predator_prey::{Rates, log_populations};
 use super::{Task, TaskSimulator, posterior, require_array, require_observation};
 use crate::error::{Error, Result};
-use crate::posterior::Draws;
+use crate::draws::Draws;
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 

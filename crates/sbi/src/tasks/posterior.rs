@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::mixing::Mixing;
-use crate::posterior::{Draws, Sampling};
+use crate::draws::{Draws, Sampling};
 use crate::prior::Prior;
 
 /// A log likelihood at `theta: [parameter]` with its gradient `[parameter]`; an error where it is
