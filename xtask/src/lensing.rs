@@ -5,15 +5,13 @@
 
 mod comparison;
 mod inference;
-mod measurement;
 mod observation;
 mod profile;
 mod report;
 mod run;
 
 pub use comparison::{Comparison, PAIRS, compare};
-pub use inference::{Method, Problem, draw_posterior};
-pub use measurement::{Measurement, measure};
+pub use inference::{Method, draw_posterior};
 pub use observation::{OBSERVATION, Observed, observation_seed};
 pub use profile::{C2stProfile, Profile};
 pub use report::{NAME, ReportInputs, digest, write_report};

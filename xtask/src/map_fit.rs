@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::arrays::read_npz;
 use crate::files::{read_json, write_json};
-use crate::lensing::{Method, Problem};
-use crate::prior::{DIM, Prior};
+use crate::lensing::Method;
 use crate::report::{Grade, Verdict};
 use crate::study::{Workspace, derive_seed};
+use full_field::Problem;
+use full_field::{DIM, Prior};
 
 /// File of the findings of a check before sampling.
 pub const FINDINGS: &str = "findings.json";

@@ -24,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use self::chain::{LatentChain, find_step};
 use self::combination::combine;
-pub use self::split::{Matrix, Measured};
+pub use self::split::Measured;
 use self::split::{Sample, Split};
 pub use self::story::section;
-use crate::prior::DIM;
 use crate::study::derive_seed;
+use full_field::DIM;
+pub use full_field::Matrix;
 
 /// Size of a measurement.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use lognormal_sim::{ShiftConfig, ShiftTable, Simulator, SourcesConfig, Survey};
+use lognormal_sim::{ShiftConfig, ShiftTable, Simulator, Survey};
 use serde::Serialize;
 
-use crate::arrays::{parse_npy, read_npy, require_finite};
+use crate::arrays::{parse_npy, require_finite};
 use crate::input::Input;
 
 /// A survey with all that it reads. Serialised, it is its identity: the survey itself and, if it
@@ -34,7 +34,7 @@ impl SurveyInput {
         let (survey, mut files) = if path.extension().is_some() || path.is_file() {
             let survey = Survey::from_file(path)
                 .with_context(|| format!("survey {} cannot be used", path.display()))?;
-            (written_out(survey)?, files_of(path)?)
+            (survey, files_of(path)?)
         } else {
             let survey = Survey::preset(name).with_context(|| {
                 format!("--survey {name}: neither a preset nor an existing file")
@@ -95,23 +95,6 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     let named = toml.get("sources").and_then(|sources| sources.get("path")?.as_str());
     let table = named.map(|named| path.parent().unwrap_or(Path::new("")).join(named));
     Ok([path.to_path_buf()].into_iter().chain(table).collect())
-}
-
-/// The n(z) that the survey reads from a file as part of the survey, and so of its identity.
-fn written_out(survey: Survey) -> Result<Survey> {
-    let SourcesConfig::File { path, gals_per_arcmin2, .. } = survey.sources else {
-        return Ok(survey);
-    };
-    let what = path.display();
-    let array = read_npy(&path)?;
-    require_finite(&array, &what.to_string())?;
-    let &[2..=usize::MAX, points @ 1..=usize::MAX] = array.shape.as_slice() else {
-        bail!("{what} has shape {:?}; [1 + bins, points] is needed", array.shape)
-    };
-    let mut rows = array.data.chunks(points).map(<[f64]>::to_vec);
-    let z = rows.next().unwrap_or_default();
-    let sources = SourcesConfig::Table { z, n: rows.collect(), gals_per_arcmin2 };
-    Ok(Survey { sources, ..survey })
 }
 
 fn load_shift_table(survey: &Survey, path: Option<&Path>) -> Result<Option<Input<ShiftTable>>> {

@@ -1,5 +1,8 @@
 #![cfg_attr(feature = "networks", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "networks"), doc = "Priors, simulators, sets of simulations and benchmark tasks.")]
+#![cfg_attr(
+    not(feature = "networks"),
+    doc = "Priors, simulators, sets of simulations and benchmark tasks."
+)]
 
 mod coordinates;
 mod draws;

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use autodiff::tensor::{Tape, Var};
 use burn::tensor::Tensor;
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
 use crate::draws::{Draws, Sampling};
 use crate::error::{Error, Result};

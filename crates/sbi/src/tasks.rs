@@ -28,8 +28,8 @@ use ndarray::Array2;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::error::{Error, Result};
 use crate::draws::{Draws, Sampling};
+use crate::error::{Error, Result};
 use crate::prior::Prior;
 use crate::simulator::Simulator;
 

@@ -10,13 +10,14 @@ use super::report::STUDY;
 use crate::arrays::{Chosen, MAPS, Named, read_map, write_npz};
 use crate::cli::{ResumeArguments, SamplerArguments, SurveyArguments};
 use crate::files::{copy, write_json};
-use crate::lensing::{Method, Problem, ReportInputs, draw_posterior, measure, write_report};
+use crate::lensing::{Method, ReportInputs, draw_posterior, write_report};
 use crate::machine::machine;
 use crate::map_fit::{self, FINDINGS, FitInputs, PREDICTIVE};
-use crate::prior::Prior;
 use crate::products::{PRODUCTS, spare_inputs};
 use crate::sampling::{DIAGNOSTICS, SAMPLES, SamplerConfig};
 use crate::study::Study;
+use full_field::Prior;
+use full_field::{Problem, measure};
 
 /// Name of what it leaves in its file.
 pub const NAME: &str = "posterior";

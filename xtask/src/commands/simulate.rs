@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::arrays::{Named, read_npz, write_npz};
 use crate::cli::{Parameters, SurveyArguments};
 use crate::files::require_output;
-use crate::prior::{DIM, Prior};
 use crate::progress::Progress;
 use crate::study::{Earlier, Output, Study, derive_seed};
+use full_field::{DIM, Prior};
 
 /// Arguments of `simulate`.
 #[derive(Args)]

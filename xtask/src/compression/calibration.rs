@@ -14,11 +14,11 @@ use super::infer::Pairs;
 use super::profile::CalibrationProfile;
 use crate::plot::calibration::{Calibration as Curve, coverage, ranks};
 use crate::plot::markup::parameter_label;
-use crate::prior::DIM;
 use crate::report::words::plus_minus;
 use crate::report::{Figure, Grade, Section, Verdict};
 use crate::runs::{CLEAR, Difference, Sign};
 use crate::study::derive_seed;
+use full_field::DIM;
 
 /// File of a [`Calibration`].
 pub const CALIBRATION: &str = "calibration.json";

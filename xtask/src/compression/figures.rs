@@ -8,10 +8,10 @@ use crate::arrays::Array;
 use crate::lensing::PAIRS;
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::curves::{Chart, Guide, Look, Quantity, Series, curves};
-use crate::prior::DIM;
 use crate::published::PublishedCompression;
 use crate::report::Figure;
 use crate::report::summary::corner_caption;
+use full_field::DIM;
 
 /// Posteriors of methods in one corner plot, beside the two explicit ones.
 const TOGETHER: usize = 3;

@@ -15,9 +15,9 @@ use super::measured::{Judged, figures};
 use crate::arrays::{Array, read_npz};
 use crate::files::{read_json, write_json};
 use crate::lensing::{C2stProfile, observation_seed};
-use crate::prior::{DIM, Prior};
 use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES, SamplerConfig};
 use crate::study::{Output, Workspace, derive_seed};
+use full_field::{DIM, Prior};
 
 /// File of a [`Further`].
 pub const FURTHER: &str = "further.json";

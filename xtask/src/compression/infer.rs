@@ -19,9 +19,9 @@ use super::train::with_fitting;
 use crate::arrays::{Array, Named, read_npz, write_npz};
 use crate::files::write_json;
 use crate::lensing::{C2stProfile, PAIRS};
-use crate::prior::{DIM, Prior};
 use crate::sampling::SAMPLES;
 use crate::study::{Workspace, derive_seed};
+use full_field::{DIM, Prior};
 
 /// File of the summaries.
 const SUMMARIES: &str = "summaries.npz";

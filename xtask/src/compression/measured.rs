@@ -10,10 +10,10 @@ use metrics::{
 use serde::{Deserialize, Serialize};
 
 use crate::arrays::Array;
-use crate::explicit::{cholesky, inverse_from_factor};
 use crate::lensing::{C2stProfile, PAIRS};
-use crate::prior::{DIM, Prior};
 use crate::sampling::thinned;
+use full_field::{DIM, Prior};
+use full_field::{cholesky, inverse};
 
 /// The measures of one learnt posterior.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -137,7 +137,7 @@ fn divergence(p: &[f64], q: &[f64], prior: &Prior) -> Result<f64> {
     let ((p_mean, p_covariance), (q_mean, q_covariance)) = (moments(p, prior)?, moments(q, prior)?);
     let factor = |covariance| cholesky(covariance).context("the draws are degenerate");
     let (p_factor, q_factor) = (factor(&p_covariance)?, factor(&q_covariance)?);
-    let inverse = inverse_from_factor(&q_factor);
+    let inverse = inverse(&q_covariance).context("the draws are degenerate")?;
     let mut sum = -(DIM as f64);
     for i in 0..DIM {
         for j in 0..DIM {

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::further::FurtherProfile;
 use super::input::CompressorInput;
 use crate::lensing::C2stProfile;
-use crate::prior::DIM;
 use crate::profiles::{self, Profiles};
 use crate::sampling::{Sampler, SamplerConfig};
+use full_field::DIM;
 
 /// The profiles that come with the program, smallest first.
 const PROFILES: Profiles = [

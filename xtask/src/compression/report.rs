@@ -22,7 +22,6 @@ use crate::lensing::Method;
 use crate::literature::Cited;
 use crate::plot::corner::{Parameter, Posterior};
 use crate::plot::markup::parameter_label;
-use crate::prior::{DIM, Prior};
 use crate::published::PublishedCompression;
 use crate::report::references::{bibliography, select};
 use crate::report::summary::posterior_table;
@@ -30,6 +29,7 @@ use crate::report::{Report, Section};
 use crate::sampling::section::Sampled;
 use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES};
 use crate::trial;
+use full_field::{DIM, Prior};
 
 /// Name of the study in its files.
 pub const NAME: &str = "compression";

@@ -25,12 +25,13 @@ use crate::commands::benchmark::Finished;
 use crate::commands::report::STUDY;
 use crate::device::NetworkDevice;
 use crate::files::{write_json, write_text};
-use crate::lensing::{Method, Observed, Problem, draw_posterior};
+use crate::lensing::{Method, Observed, draw_posterior};
 use crate::machine::machine;
-use crate::prior::Prior;
 use crate::products;
 use crate::sampling::SAMPLES;
 use crate::study::{Crew, Output, Study, Workspace, derive_seed};
+use full_field::Prior;
+use full_field::Problem;
 
 const READ_ME: &str = "report.html  the study in one page\n\
     study.json   what the report is drawn from; `cargo xtask report DIR` draws it again\n\

@@ -4,8 +4,8 @@ use ::compression::{FisherSource, MapShape, MapSource};
 use lognormal_sim::{Cosmology, Randomness, Simulator};
 use sbi::Coordinates;
 
-use crate::prior::{DIM, Prior};
 use crate::study::derive_seed;
+use full_field::{DIM, Prior};
 
 /// What a source reports.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;

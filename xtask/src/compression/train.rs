@@ -13,8 +13,8 @@ use lognormal_sim::Simulator;
 use sbi::{FitProgress, Fitting};
 
 use crate::files::{read_json, write_json};
-use crate::prior::DIM;
 use crate::study::Workspace;
+use full_field::DIM;
 
 /// File of the weights of a network.
 const WEIGHTS: &str = "compressor.safetensors";

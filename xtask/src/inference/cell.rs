@@ -20,9 +20,9 @@ use super::simulator::{CompressedMaps, POLICY};
 use crate::arrays::{Named, write_npz};
 use crate::compression::{show_steps, with_fitting};
 use crate::files::write_json;
-use crate::prior::{DIM, Prior};
 use crate::sampling::SAMPLES;
 use crate::study::{Workspace, derive_seed};
+use full_field::{DIM, Prior};
 
 /// File of a [`Measured`].
 pub const MEASURED: &str = "measured.json";

@@ -23,13 +23,14 @@ use serde::{Deserialize, Serialize};
 use super::counts::Count;
 use super::judge::Judge;
 use crate::arrays::{Array, read_npz};
-use crate::explicit::{
-    LatentPosterior, parameters, published_metric, published_settings, true_position,
-};
-use crate::lensing::{Problem, observation_seed};
-use crate::prior::DIM;
+use crate::lensing::observation_seed;
 use crate::sampling::{SAMPLES, SamplerConfig, Target, sample};
 use crate::study::{Workspace, derive_seed};
+use full_field::DIM;
+use full_field::Problem;
+use full_field::{
+    LatentPosterior, parameters, published_metric, published_settings, true_position,
+};
 
 /// File of [`Convergence`]s.
 pub const CONVERGENCE: &str = "convergence.json";
@@ -123,7 +124,7 @@ pub fn sample_as_published(
         config,
         derive_seed(seed, "explicit-published"),
         &Target {
-            density: &|| LatentPosterior::new(simulator, map, prior),
+            density: &|| Ok(LatentPosterior::new(simulator, map, prior)?),
             start: &|_, _| Ok((truth.clone(), published_metric(truth.len()), 0)),
             names: &lognormal_sim::PARAMETERS,
             parameters: &|position| parameters(prior, position).to_vec(),

@@ -8,10 +8,10 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use crate::arrays::Array;
-use crate::explicit::cholesky;
 use crate::lensing::C2stProfile;
-use crate::prior::DIM;
 use crate::sampling::thinned;
+use full_field::DIM;
+use full_field::cholesky;
 
 /// File of the [`Yardsticks`].
 pub const YARDSTICKS: &str = "yardsticks.json";

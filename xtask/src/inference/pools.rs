@@ -19,9 +19,9 @@ use super::profile::MarginalProfile;
 use super::simulator::{CompressedMaps, POLICY};
 use crate::compression::with_fitting;
 use crate::files::{read_json, write_json};
-use crate::prior::{DIM, Prior};
 use crate::published::Score;
 use crate::study::{Workspace, derive_seed};
+use full_field::{DIM, Prior};
 
 /// File of the simulations.
 const POOL: &str = "simulations.npz";

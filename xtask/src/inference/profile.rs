@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::compression::CompressorInput;
 use crate::lensing::C2stProfile;
-use crate::prior::DIM;
 use crate::profiles::{self, Profiles};
 use crate::published::{Published, PublishedCurve, Score};
 use crate::sampling::{Sampler, SamplerConfig};
 use crate::trial::Method;
+use full_field::DIM;
 
 /// The profiles that come with the program, smallest first.
 const PROFILES: Profiles = [

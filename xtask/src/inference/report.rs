@@ -18,13 +18,13 @@ use crate::lensing::Method;
 use crate::literature::Cited;
 use crate::plot::corner::{Parameter, Posterior, corner};
 use crate::plot::markup::parameter_label;
-use crate::prior::{DIM, Prior};
 use crate::published::{Published, Score};
 use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
 use crate::report::{Figure, Report, Section};
 use crate::sampling::SAMPLES;
 use crate::sampling::section::Sampled;
+use full_field::{DIM, Prior};
 
 /// Name of the study in its files.
 pub const NAME: &str = "inference";

@@ -23,13 +23,14 @@ use crate::commands::report::STUDY;
 use crate::compression::LensingMaps;
 use crate::device::NetworkDevice;
 use crate::files::{write_json, write_text};
-use crate::lensing::{Method, Observed, Problem, draw_posterior};
+use crate::lensing::{Method, Observed, draw_posterior};
 use crate::machine::machine;
-use crate::prior::Prior;
 use crate::products;
 use crate::published::Score;
 use crate::sampling::{SAMPLES, SamplerConfig};
 use crate::study::{Crew, Output, Study, derive_seed};
+use full_field::Prior;
+use full_field::Problem;
 
 const READ_ME: &str = "report.html   the study in one page\n\
     results.json  all its numbers: measures and counts of every training\n\

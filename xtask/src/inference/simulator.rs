@@ -10,7 +10,7 @@ use sbi::simulations::{OnFault, Policy};
 use sbi::simulator::{Simulation, Simulator};
 
 use super::counts::Count;
-use crate::prior::DIM;
+use full_field::DIM;
 
 /// Cosmologies of the prior that have no map have a summary that is not finite: such simulations are
 /// left out and counted. A failure of any other kind ends the study.

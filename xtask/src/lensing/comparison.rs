@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::C2stProfile;
 use crate::arrays::Array;
-use crate::prior::DIM;
 use crate::progress::Progress;
 use crate::sampling::thinned;
+use full_field::DIM;
 
 /// Pairs of parameters whose Figure of Merit is compared: those of the published tables.
 pub const PAIRS: [(usize, usize); 3] = [(0, 2), (0, 5), (2, 5)];

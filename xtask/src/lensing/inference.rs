@@ -2,19 +2,15 @@
 
 use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use clap::ValueEnum;
-use hmc::{LogDensity, LogDensityError};
-use lognormal_sim::{
-    BandPowers, Cosmology, CovarianceChoice, PARAMETERS, PowerSpectrumLikelihood, Simulator,
+use full_field::{
+    FullFieldPosterior, PowerSpectrumPosterior, Problem, Start, first_usable, full_field_settings,
+    parameters, power_spectrum_settings, stream,
 };
+use lognormal_sim::PARAMETERS;
 use serde::{Deserialize, Serialize};
 
-use crate::explicit::{
-    FullFieldPosterior, PowerSpectrumPosterior, Start, full_field_settings, parameters,
-    power_spectrum_settings,
-};
-use crate::prior::Prior;
 use crate::sampling::{SamplerConfig, Target, sample};
 use crate::study::{Workspace, derive_seed};
 
@@ -57,35 +53,6 @@ impl Method {
     }
 }
 
-/// A map to analyse.
-pub struct Problem<'a> {
-    /// The model.
-    pub simulator: &'a Simulator,
-    /// The prior of its parameters.
-    pub prior: &'a Prior,
-    /// The observed map `[bin][y][x]`.
-    pub map: &'a [f64],
-}
-
-impl Problem<'_> {
-    /// The band powers of the map, with their likelihood. The covariance is that of the fiducial
-    /// cosmology, as in the published analysis.
-    ///
-    /// # Errors
-    /// If the map does not fit the survey.
-    pub fn power_spectrum(&self) -> Result<PowerSpectrumLikelihood> {
-        let survey = self.simulator.survey();
-        let edges = BandPowers::default_edges(survey.npix, survey.map_size_deg);
-        Ok(PowerSpectrumLikelihood::new(
-            self.simulator.theory().clone(),
-            survey,
-            self.map,
-            &edges,
-            CovarianceChoice::Fixed(Cosmology::FIDUCIAL),
-        )?)
-    }
-}
-
 /// Draws the posterior and writes draws and diagnostics to the workspace.
 ///
 /// # Errors
@@ -120,7 +87,7 @@ pub fn draw_posterior(
             config,
             seed,
             &Target {
-                density: &|| FullFieldPosterior::new(simulator, map, prior),
+                density: &|| Ok(FullFieldPosterior::new(simulator, map, prior)?),
                 start: &|density, chain| {
                     let start = start()?;
                     let (position, tried) = first_usable(density, |density, attempt| {
@@ -156,30 +123,4 @@ pub fn draw_posterior(
         )?,
     };
     sampled.write(workspace)
-}
-
-/// Starting points tried before a chain is given up.
-const ATTEMPTS: u64 = 100;
-
-/// The random stream of an attempt to start a chain.
-fn stream(chain: u64, attempt: u64) -> u64 {
-    chain + (attempt << 32)
-}
-
-/// The first candidate at which the density can be evaluated, and how many were tried.
-fn first_usable<D: LogDensity>(
-    density: &mut D,
-    candidate: impl Fn(&D, u64) -> Vec<f64>,
-) -> Result<(Vec<f64>, u64)> {
-    let mut gradient = vec![0.0; density.dim()];
-    for attempt in 0..ATTEMPTS {
-        let position = candidate(density, attempt);
-        match density.log_density_and_gradient(&position, &mut gradient) {
-            Ok(value) if value.is_finite() => return Ok((position, attempt + 1)),
-            Ok(_) => {}
-            Err(error) if error.is_recoverable() => {}
-            Err(error) => bail!("the posterior cannot be evaluated: {error}"),
-        }
-    }
-    bail!("none of {ATTEMPTS} starting points has a finite density: does the map fit the survey?")
 }

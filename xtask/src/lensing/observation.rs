@@ -5,10 +5,10 @@ use lognormal_sim::{Cosmology, Simulator};
 use serde::Serialize;
 
 use crate::arrays::{Named, read_npz, write_npz};
-use crate::prior::Prior;
 use crate::products::PRODUCTS;
 use crate::study::{Output, Study, Workspace, derive_seed};
 use crate::survey::SurveyInput;
+use full_field::Prior;
 
 /// File of the observation: `map`, without noise `field`, both `[bin, y, x]`, and `theta`.
 pub const OBSERVATION: &str = "observation.npz";

@@ -6,7 +6,9 @@ use anyhow::Result;
 use metrics::C2st;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Measurement, Method};
+use full_field::Measurement;
+
+use super::{Comparison, Method};
 use crate::arrays::{Array, read_npz};
 use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
@@ -16,13 +18,13 @@ use crate::plot::corner::Parameter;
 use crate::plot::maps::{Map, maps};
 use crate::plot::markup::parameter_label;
 use crate::plot::spectra::{PairSpectrum, chi_square, spectra};
-use crate::prior::{DIM, Prior};
 use crate::report::references::{bibliography, select};
 use crate::report::words::plus_minus;
 use crate::report::{Figure, Report, Section, Table};
 use crate::runs::{CLEAR, Sign, excess, null_text};
 use crate::sampling::Sampler;
 use crate::sampling::section::{Sampled, posterior_section};
+use full_field::{DIM, Prior};
 
 /// Name of the study in its file.
 pub const NAME: &str = "lensing";

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use lognormal_sim::Cosmology;
 
 use super::{
-    Method, NAME, OBSERVATION, Observed, Problem, Profile, ReportInputs, compare, draw_posterior,
-    measure, write_report,
+    Method, NAME, OBSERVATION, Observed, Profile, ReportInputs, compare, draw_posterior,
+    write_report,
 };
 use crate::arrays::read_npz;
 use crate::commands::benchmark::Finished;
@@ -18,6 +18,7 @@ use crate::map_fit::{FitInputs, PREDICTIVE, check_posterior};
 use crate::products;
 use crate::sampling::SAMPLES;
 use crate::study::{Crew, Study};
+use full_field::{Problem, measure};
 
 const READ_ME: &str = "report.html  the study in one page\n\
     study.json   what the report is drawn from; `cargo xtask report DIR` draws it again\n\

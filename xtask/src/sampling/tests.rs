@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::*;
-use crate::explicit::{full_field_settings, power_spectrum_settings};
+use full_field::{full_field_settings, power_spectrum_settings};
 
 fn config(sampler: Sampler) -> SamplerConfig {
     SamplerConfig { sampler, target_accept: sampler.target_accept(), ..SamplerConfig::default() }

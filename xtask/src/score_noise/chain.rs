@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use hmc::{Chain, Integrator, Kernel, LogDensity, MetricSettings, Settings, TrajectoryLength};
 use lognormal_sim::{Cosmology, Randomness, Simulator, WhitenedDensity, WhitenedSlice};
 
-use crate::explicit::DensityError;
-use crate::prior::DIM;
+use full_field::DIM;
+use full_field::Error as DensityError;
 
 /// A quarter turn: where latents are standard normal, draws are independent.
 const TRAJECTORY: f64 = 1.5;

@@ -6,7 +6,7 @@
 //! that knows its own map would be biased.
 
 use super::MapScores;
-use crate::prior::DIM;
+use full_field::DIM;
 
 /// The whitened score of each map less its best multiples of the differences to the scores at fixed
 /// latents and at a fixed field.

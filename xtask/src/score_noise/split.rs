@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::explicit::{cholesky, inverse_from_factor};
-use crate::prior::DIM;
-
-/// A matrix of parameters by parameters.
-pub type Matrix = [[f64; DIM]; DIM];
+use full_field::{DIM, Matrix, cholesky, inverse};
 
 /// A number with its Monte-Carlo standard error.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -93,8 +89,7 @@ impl Split {
     pub fn per_information(&self) -> Measured {
         self.jackknife(|without| {
             let noise = self.mean_noise(without);
-            cholesky(&self.mean_signal(without)).map_or(f64::NAN, |factor| {
-                let inverse = inverse_from_factor(&factor);
+            inverse(&self.mean_signal(without)).map_or(f64::NAN, |inverse| {
                 let products = (0..DIM * DIM).map(|k| {
                     let (i, j) = (k / DIM, k % DIM);
                     inverse[i][j] * noise[j][i]

@@ -269,7 +269,7 @@ mod tests {
 
     use super::super::{Settings, measure};
     use super::*;
-    use crate::prior::DIM;
+    use full_field::DIM;
 
     fn measured(field: FieldKind) -> ScoreNoise {
         let survey = Survey {

@@ -14,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("flows", &["autodiff"]),
     ("compression", &["flows", "linalg"]),
     ("sbi", &["autodiff", "flows", "hmc", "linalg", "metrics"]),
-    ("full-field", &["hmc", "lognormal-sim", "metrics", "sbi"]),
+    ("full-field", &["hmc", "linalg", "lognormal-sim", "metrics", "sbi"]),
     ("hmc", &["linalg"]),
     ("metrics", &["linalg"]),
 ];

@@ -185,7 +185,7 @@ fn few_or_equal_draws_cost_no_report() {
     assert!(folder.path("r/samples.npz").exists());
 
     let prior = fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/priors/lsst_y10.toml"),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/full-field/priors/lsst_y10.toml"),
     );
     let prior = prior.expect("it is there");
     let (before, after) = prior.split_once("sd = ").expect("it has standard deviations");

@@ -7,8 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
 use crate::draws::Sampling;
+use crate::error::Result;
 use crate::posterior::{Posterior, SampleProgress, SampleSettings};
 use crate::prior::Prior;
 use crate::simulations::Proposal;

@@ -24,8 +24,8 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{Task, TaskSimulator, posterior, require_observation};
-use crate::error::{Error, Result};
 use crate::draws::Draws;
+use crate::error::{Error, Result};
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 

@@ -16,8 +16,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::predator_prey::{Rates, log_populations};
 use super::{Task, TaskSimulator, posterior, require_array, require_observation};
-use crate::error::{Error, Result};
 use crate::draws::Draws;
+use crate::error::{Error, Result};
 use crate::prior::{Marginal, Prior};
 use crate::simulator::{Simulation, Simulator};
 

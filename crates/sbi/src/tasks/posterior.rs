@@ -11,9 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
+use crate::draws::{Draws, Sampling};
 use crate::error::{Error, Result};
 use crate::mixing::Mixing;
-use crate::draws::{Draws, Sampling};
 use crate::prior::Prior;
 
 /// A log likelihood at `theta: [parameter]` with its gradient `[parameter]`; an error where it is

@@ -1,10 +1,10 @@
 //! The band powers of a map beside their theory.
 
-use anyhow::Result;
 use lognormal_sim::Cosmology;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use crate::error::Result;
+use crate::problem::Problem;
 
 /// Points of the theory curves.
 const CURVE_POINTS: usize = 80;

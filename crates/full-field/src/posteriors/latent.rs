@@ -9,11 +9,11 @@
 //! # References
 //! J. Zeghal et al. 2025, arXiv:2409.17975, section 4.1, and the settings of its released code.
 
-use anyhow::Result;
 use hmc::{Integrator, LogDensity, Metric, MetricSettings, Settings};
 use lognormal_sim::{Cosmology, LatentDensity, LatentGradient, Randomness, Simulator};
 
-use super::{DensityError, half_square, leading};
+use super::{half_square, leading};
+use crate::error::{Error, Result};
 use crate::prior::{DIM, Prior};
 
 /// First step size of the published chains.
@@ -39,17 +39,13 @@ impl<'a> LatentPosterior<'a> {
 }
 
 impl LogDensity for LatentPosterior<'_> {
-    type Error = DensityError;
+    type Error = Error;
 
     fn dim(&self) -> usize {
         DIM + self.latents
     }
 
-    fn log_density_and_gradient(
-        &mut self,
-        position: &[f64],
-        gradient: &mut [f64],
-    ) -> Result<f64, DensityError> {
+    fn log_density_and_gradient(&mut self, position: &[f64], gradient: &mut [f64]) -> Result<f64> {
         let u = leading(position);
         let (theta, slope) = self.prior.at_normal(&u);
         let cosmology = Cosmology::from_parameters(&theta)?;

@@ -8,7 +8,6 @@
 
 mod latent;
 
-use anyhow::{Context, Result, bail};
 use hmc::{
     Ascent, AscentSettings, Integrator, LogDensity, LogDensityError, Metric, MetricSettings,
     Settings, ascend,
@@ -17,20 +16,11 @@ use lognormal_sim::{
     Cosmology, PARAMETERS, PowerSpectrumLikelihood, Randomness, Simulator, WhitenedDensity,
 };
 
+use crate::error::{Error, Result};
+use crate::matrix::{Matrix, cholesky, inverse};
 use crate::prior::{DIM, Prior};
 
 pub use latent::{LatentPosterior, published_metric, published_settings, true_position};
-
-/// A simulator error as the sampler sees it.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct DensityError(#[from] lognormal_sim::Error);
-
-impl LogDensityError for DensityError {
-    fn is_recoverable(&self) -> bool {
-        self.0.is_recoverable()
-    }
-}
 
 /// Posterior of the parameters given the band powers of a map.
 pub struct PowerSpectrumPosterior<'a> {
@@ -46,17 +36,13 @@ impl<'a> PowerSpectrumPosterior<'a> {
 }
 
 impl LogDensity for PowerSpectrumPosterior<'_> {
-    type Error = DensityError;
+    type Error = Error;
 
     fn dim(&self) -> usize {
         DIM
     }
 
-    fn log_density_and_gradient(
-        &mut self,
-        position: &[f64],
-        gradient: &mut [f64],
-    ) -> Result<f64, DensityError> {
+    fn log_density_and_gradient(&mut self, position: &[f64], gradient: &mut [f64]) -> Result<f64> {
         let u = leading(position);
         let (theta, slope) = self.prior.at_normal(&u);
         let cosmology = Cosmology::from_parameters(&theta)?;
@@ -93,17 +79,13 @@ impl<'a> FullFieldPosterior<'a> {
 }
 
 impl LogDensity for FullFieldPosterior<'_> {
-    type Error = DensityError;
+    type Error = Error;
 
     fn dim(&self) -> usize {
         DIM + self.density.dim()
     }
 
-    fn log_density_and_gradient(
-        &mut self,
-        position: &[f64],
-        gradient: &mut [f64],
-    ) -> Result<f64, DensityError> {
+    fn log_density_and_gradient(&mut self, position: &[f64], gradient: &mut [f64]) -> Result<f64> {
         let u = leading(position);
         let (theta, slope) = self.prior.at_normal(&u);
         let cosmology = Cosmology::from_parameters(&theta)?;
@@ -117,6 +99,7 @@ impl LogDensity for FullFieldPosterior<'_> {
 }
 
 /// Parameters of a sampled position.
+#[must_use]
 pub fn parameters(prior: &Prior, position: &[f64]) -> [f64; DIM] {
     prior.at_normal(&leading(position)).0
 }
@@ -142,8 +125,8 @@ pub struct Start {
     /// Its maximum.
     mode: [f64; DIM],
     /// Its covariance and the lower Cholesky factor of it.
-    covariance: [[f64; DIM]; DIM],
-    factor: [[f64; DIM]; DIM],
+    covariance: Matrix,
+    factor: Matrix,
     /// Gradient evaluations it took.
     pub gradients: u64,
 }
@@ -173,12 +156,11 @@ impl Start {
             }
         }
         let Some(best) = best else {
-            bail!("no draw of the prior led to parameters that fit the power spectrum of the map");
+            return Err(Error::NoMaximum);
         };
         let mode = leading(&best.position);
         let covariance = laplace_covariance(posterior, &mode)?;
-        let factor = cholesky(&covariance)
-            .context("the covariance of the power-spectrum posterior is singular")?;
+        let factor = cholesky(&covariance).ok_or(Error::SingularCovariance)?;
         Ok(Self { mode, covariance, factor, gradients: gradients + 2 * DIM as u64 })
     }
 
@@ -201,13 +183,13 @@ impl Start {
     /// the whitened latents.
     ///
     /// # Errors
-    /// None in practice: the covariance was factorised before.
+    /// [`Error::SingularCovariance`], if rounding makes of the covariance one without a factor.
     pub fn metric(&self, dim: usize) -> Result<Metric> {
         let mut location = vec![0.0; dim];
         location[..DIM].copy_from_slice(&self.mode);
         Metric::diagonal(location, vec![1.0; dim])
             .with_leading_covariance(self.covariance.as_flattened())
-            .context("the covariance of the power-spectrum posterior is singular")
+            .ok_or(Error::SingularCovariance)
     }
 }
 
@@ -215,7 +197,7 @@ impl Start {
 fn laplace_covariance(
     posterior: &mut PowerSpectrumPosterior<'_>,
     mode: &[f64; DIM],
-) -> Result<[[f64; DIM]; DIM]> {
+) -> Result<Matrix> {
     let mut precision = [[0.0; DIM]; DIM];
     for k in 0..DIM {
         let derivative = gradient_slope(posterior, mode, k)?;
@@ -226,17 +208,17 @@ fn laplace_covariance(
     }
     // Directions without curvature are at least as narrow as the prior.
     let mut ridge = 0.0;
-    let factor = loop {
+    loop {
         let mut regular = precision;
         for (k, row) in regular.iter_mut().enumerate() {
             row[k] += ridge;
         }
-        match cholesky(&regular) {
-            Some(factor) => break factor,
-            None => ridge = f64::max(0.1, 2.0 * ridge),
+        match inverse(&regular) {
+            Some(covariance) => return Ok(covariance),
+            None if ridge.is_finite() => ridge = f64::max(0.1, 2.0 * ridge),
+            None => return Err(Error::SingularCovariance),
         }
-    };
-    Ok(inverse_from_factor(&factor))
+    }
 }
 
 /// Derivative of the gradient in coordinate `k`: by central differences, or one-sided ones where the
@@ -254,7 +236,7 @@ fn gradient_slope(
         match posterior.log_density_and_gradient(&position, &mut gradient) {
             Ok(_) => Ok(Some(gradient)),
             Err(error) if error.is_recoverable() => Ok(None),
-            Err(error) => Err(error).context("curvature of the power-spectrum posterior"),
+            Err(error) => Err(error),
         }
     };
     let quotient = |above: [f64; DIM], below: [f64; DIM], distance: f64| {
@@ -265,49 +247,12 @@ fn gradient_slope(
         (above, below) => match (above, gradient_at(0.0)?, below) {
             (Some(above), Some(here), _) => Ok(quotient(above, here, STEP)),
             (None, Some(here), Some(below)) => Ok(quotient(here, below, STEP)),
-            _ => bail!(
-                "the power-spectrum posterior has no curvature at {:?}: the model is not defined \
-                 on either side of it in {}",
-                parameters(posterior.prior, mode),
-                PARAMETERS[k]
-            ),
+            _ => Err(Error::NoCurvature {
+                theta: parameters(posterior.prior, mode).to_vec(),
+                parameter: PARAMETERS[k],
+            }),
         },
     }
-}
-
-/// The lower triangular factor of a matrix, if it is positive definite.
-pub fn cholesky(a: &[[f64; DIM]; DIM]) -> Option<[[f64; DIM]; DIM]> {
-    let mut l = [[0.0; DIM]; DIM];
-    for i in 0..DIM {
-        for j in 0..=i {
-            let sum: f64 = a[i][j] - (0..j).map(|k| l[i][k] * l[j][k]).sum::<f64>();
-            if i == j {
-                if sum.is_nan() || sum <= 0.0 {
-                    return None;
-                }
-                l[i][i] = sum.sqrt();
-            } else {
-                l[i][j] = sum / l[j][j];
-            }
-        }
-    }
-    Some(l)
-}
-
-/// `(L L^T)^-1` of a lower triangular factor `L`.
-#[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
-pub fn inverse_from_factor(l: &[[f64; DIM]; DIM]) -> [[f64; DIM]; DIM] {
-    let mut inverse = [[0.0; DIM]; DIM];
-    for column in 0..DIM {
-        for i in column..DIM {
-            let unit = if i == column { 1.0 } else { 0.0 };
-            let sum: f64 = (column..i).map(|k| l[i][k] * inverse[k][column]).sum();
-            inverse[i][column] = (unit - sum) / l[i][i];
-        }
-    }
-    std::array::from_fn(|i| {
-        std::array::from_fn(|j| (0..DIM).map(|k| inverse[k][i] * inverse[k][j]).sum())
-    })
 }
 
 fn leading(position: &[f64]) -> [f64; DIM] {
@@ -324,7 +269,7 @@ mod tests {
     use autodiff::GradientCheck;
     use lognormal_sim::Survey;
 
-    use crate::lensing::Problem;
+    use crate::Problem;
 
     /// Compares the gradient at `position` with central differences: in each parameter, and along
     /// `directions` of the other coordinates.
@@ -388,7 +333,7 @@ mod tests {
         let problem = Problem { simulator: &simulator, prior: &prior, map: &map };
         let likelihood = problem.power_spectrum()?;
         let mut posterior = PowerSpectrumPosterior::new(&likelihood, &prior);
-        let mut covariance = |omega_c: f64| -> Result<[[f64; DIM]; DIM]> {
+        let mut covariance = |omega_c: f64| -> Result<Matrix> {
             let mut theta = Cosmology::FIDUCIAL.parameters();
             theta[0] = omega_c;
             let u = prior.distribution().to_normal(&theta);
@@ -403,24 +348,5 @@ mod tests {
             assert!((ratio - 1.0).abs() < 0.05, "{k}: {at_edge:?} {inside:?}");
         }
         Ok(())
-    }
-
-    #[test]
-    #[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
-    fn inverse_restores_the_matrix() {
-        let a: [[f64; DIM]; DIM] = std::array::from_fn(|i| {
-            std::array::from_fn(|j| {
-                let off = ((i * j) as f64 + 1.0).sin() * 0.3;
-                if i == j { 2.0 + i as f64 } else { off }
-            })
-        });
-        let inverse = inverse_from_factor(&cholesky(&a).unwrap());
-        for i in 0..DIM {
-            for j in 0..DIM {
-                let product: f64 = (0..DIM).map(|k| a[i][k] * inverse[k][j]).sum();
-                assert!((product - if i == j { 1.0 } else { 0.0 }).abs() < 1e-12);
-            }
-        }
-        assert!(cholesky(&[[0.0; DIM]; DIM]).is_none());
     }
 }

@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
 use lognormal_sim::PARAMETERS;
 use sbi::prior::Marginal;
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// Least standard deviation of a parameter beside its mean. The precision of numbers, 2e-16, is a
 /// millionth of it.
@@ -47,11 +48,14 @@ struct Row {
 }
 
 impl TryFrom<PriorFile> for Prior {
-    type Error = anyhow::Error;
+    type Error = Error;
 
     fn try_from(file: PriorFile) -> Result<Self> {
         let names: Vec<&str> = file.parameter.iter().map(|row| row.name.as_str()).collect();
-        ensure!(names == PARAMETERS, "it is a prior of {names:?}; {PARAMETERS:?} are needed");
+        if names != PARAMETERS {
+            let found = names.into_iter().map(str::to_owned).collect();
+            return Err(Error::PriorParameters { found });
+        }
         let marginals = file.parameter.iter().map(|row| {
             let Row { mean, sd, lower, upper, .. } = *row;
             (row.name.as_str(), Marginal::TruncatedNormal { mean, sd, lower, upper })
@@ -59,11 +63,10 @@ impl TryFrom<PriorFile> for Prior {
         let prior = sbi::prior::Prior::new(marginals)?;
         for Row { name, mean, sd, .. } in &file.parameter {
             let least = RESOLUTION * mean.abs();
-            ensure!(
-                *sd >= least,
-                "{name}: sd = {sd:e} is too small beside the mean {mean}: draws would differ in \
-                 their last digits only; give {least:e} or more"
-            );
+            if *sd < least {
+                let (parameter, mean, sd) = (name.clone(), *mean, *sd);
+                return Err(Error::NarrowPrior { parameter, mean, sd, least });
+            }
         }
         Ok(Self { file, prior })
     }
@@ -82,14 +85,15 @@ impl Prior {
     /// If there is no such prior or file, or it is not a prior of these parameters.
     pub fn load(name: &str) -> Result<Self> {
         if name == "lsst_y10" {
-            return Self::from_toml(include_str!("../../data/priors/lsst_y10.toml"));
+            return Self::from_toml(include_str!("../priors/lsst_y10.toml"));
         }
         let path = Path::new(name);
         if !path.is_file() {
-            bail!("unknown prior '{name}': give lsst_y10 or the path of a TOML file");
+            return Err(Error::UnknownPrior { name: name.to_owned() });
         }
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-        Self::from_toml(&text).with_context(|| format!("{name} is not a usable prior"))
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::from_toml(&text)
     }
 
     /// Parses and checks a prior.
@@ -134,6 +138,3 @@ impl Prior {
 fn fixed(values: &[f64]) -> [f64; DIM] {
     std::array::from_fn(|i| values[i])
 }
-
-#[cfg(test)]
-mod tests;
