@@ -126,6 +126,10 @@ pub enum Error {
         /// Points tried.
         attempts: u64,
     },
+    /// Maps that cannot be compressed.
+    #[cfg(feature = "networks")]
+    #[error(transparent)]
+    Compression(#[from] compression::Error),
     /// A chain that cannot be made.
     #[error("chain {chain} cannot start: {reason}")]
     Chain {

@@ -10,8 +10,8 @@ use burn::tensor::Device;
 use lognormal_sim::Simulator;
 use serde::{Deserialize, Serialize};
 
-use super::statistics::SquareSpectra;
 use super::train::read_network;
+use full_field::SquareSpectra;
 
 /// What a network that makes summaries sees.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

@@ -6,10 +6,10 @@ use ::compression::{FisherSource, MapShape, MapSource};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
-use super::source::SourceError;
 use crate::arrays::{Named, read_npz, write_npz};
 use crate::progress::Progress;
 use crate::study::Workspace;
+use full_field::SourceError;
 
 /// File of the statistics.
 const STATISTICS: &str = "statistics.npz";

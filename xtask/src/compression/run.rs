@@ -18,7 +18,6 @@ use super::measured::{Baselines, figures};
 use super::prepared::{Prepared, PreparedAround, prepare, prepare_around};
 use super::profile::{MethodProfile, Profile, key};
 use super::report::{MethodInputs, NAME, ReportInputs, write_report};
-use super::source::LensingMaps;
 use super::train::{read_network, spectra, train};
 use crate::arrays::read_npz;
 use crate::commands::benchmark::Finished;
@@ -30,6 +29,7 @@ use crate::machine::machine;
 use crate::products;
 use crate::sampling::SAMPLES;
 use crate::study::{Crew, Output, Study, Workspace, derive_seed};
+use full_field::LensingMaps;
 use full_field::Prior;
 use full_field::Problem;
 

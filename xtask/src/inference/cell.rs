@@ -12,16 +12,16 @@ use sbi::rounds::{Rounds, RunPlan};
 use sbi::{Draws, Estimator, FitProgress, Fitting, SampleProgress, Sampling, fmpe, nle, npe, nre};
 use serde::{Deserialize, Serialize};
 
-use super::counts::Count;
 use super::judge::{Judge, Judged};
 use super::pools::with_score;
 use super::profile::{Learn, MethodProfile, Profile};
-use super::simulator::{CompressedMaps, POLICY};
 use crate::arrays::{Named, write_npz};
 use crate::compression::{show_steps, with_fitting};
 use crate::files::write_json;
 use crate::sampling::SAMPLES;
 use crate::study::{Workspace, derive_seed};
+use full_field::Count;
+use full_field::{CompressedMaps, POLICY};
 use full_field::{DIM, Prior};
 
 /// File of a [`Measured`].

@@ -301,7 +301,6 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::super::convergence::{Convergence, Prefix};
-    use super::super::counts::Count;
     use super::super::curves::tests::curve;
     use super::super::judge::Yardsticks;
     use super::super::profile::Profile;
@@ -309,6 +308,7 @@ mod tests {
     use super::*;
     use crate::claim::Outcome;
     use crate::report::Grade;
+    use full_field::Count;
 
     #[test]
     fn rounds_that_hurt_ratios_are_not_said_to_help() {

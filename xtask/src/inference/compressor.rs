@@ -11,12 +11,13 @@ use anyhow::Result;
 use burn::tensor::Device;
 use lognormal_sim::Simulator;
 
-use super::counts::Count;
 use super::profile::CompressorProfile;
 use crate::arrays::{Named, write_npz};
-use crate::compression::{LensingMaps, train};
+use crate::compression::train;
 use crate::files::write_json;
 use crate::study::{Workspace, derive_seed};
+use full_field::Count;
+use full_field::LensingMaps;
 
 /// File of a [`Count`].
 pub const COUNT: &str = "count.json";

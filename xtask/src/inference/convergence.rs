@@ -20,12 +20,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::counts::Count;
 use super::judge::Judge;
 use crate::arrays::{Array, read_npz};
 use crate::lensing::observation_seed;
 use crate::sampling::{SAMPLES, SamplerConfig, Target, sample};
 use crate::study::{Workspace, derive_seed};
+use full_field::Count;
 use full_field::DIM;
 use full_field::Problem;
 use full_field::{

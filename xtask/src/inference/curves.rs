@@ -1,10 +1,10 @@
 //! Measures of the methods against their numbers of simulations.
 
 use super::cell::Measured;
-use super::counts::Count;
 use super::profile::{Group, MethodProfile, Profile};
 use crate::published::{Published, PublishedCurve, Score, Spread};
 use crate::runs::Runs;
+use full_field::Count;
 
 /// A method at all its numbers of simulations.
 pub struct Curve {

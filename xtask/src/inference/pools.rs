@@ -14,13 +14,13 @@ use sbi::{FitSettings, Fitting};
 use serde::{Deserialize, Serialize};
 
 use super::compressor::COUNT;
-use super::counts::Count;
 use super::profile::MarginalProfile;
-use super::simulator::{CompressedMaps, POLICY};
 use crate::compression::with_fitting;
 use crate::files::{read_json, write_json};
 use crate::published::Score;
 use crate::study::{Workspace, derive_seed};
+use full_field::Count;
+use full_field::{CompressedMaps, POLICY};
 use full_field::{DIM, Prior};
 
 /// File of the simulations.

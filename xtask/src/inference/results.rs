@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::cell::{MEASURED, Measured};
 use super::compressor::COUNT;
 use super::convergence::{CONVERGENCE, Convergence, Recipe};
-use super::counts::Count;
 use super::curves::Curve;
 use super::judge::{PUBLISHED_GAUSSIAN, YARDSTICKS, Yardsticks};
 use super::pools::{MARGINAL_REPORT, MarginalReport};
@@ -21,6 +20,7 @@ use crate::files::read_json;
 use crate::published::Published;
 use crate::sampling::{DIAGNOSTICS, Diagnostics};
 use crate::study::derive_seed;
+use full_field::Count;
 
 /// Name of the file.
 pub const RESULTS: &str = "results.json";

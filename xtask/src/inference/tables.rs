@@ -3,7 +3,6 @@
 use metrics::C2stNull;
 
 use super::convergence::Recipe;
-use super::counts::Count;
 use super::curves::{Curve, Point};
 use super::judge::{PUBLISHED_GAUSSIAN, PUBLISHED_NULL};
 use super::results::{Accounting, Results};
@@ -13,6 +12,7 @@ use crate::published::Published;
 use crate::report::Table;
 use crate::report::words::plus_minus;
 use crate::runs::Runs;
+use full_field::Count;
 
 /// What stands in a table where there is no number.
 const NONE: &str = "–";

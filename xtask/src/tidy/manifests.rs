@@ -14,7 +14,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("flows", &["autodiff"]),
     ("compression", &["flows", "linalg"]),
     ("sbi", &["autodiff", "flows", "hmc", "linalg", "metrics"]),
-    ("full-field", &["hmc", "linalg", "lognormal-sim", "metrics", "sbi"]),
+    (
+        "full-field",
+        &["compression", "hmc", "linalg", "lognormal-sim", "metrics", "sbi", "taskgraph"],
+    ),
     ("hmc", &["linalg"]),
     ("metrics", &["linalg"]),
 ];

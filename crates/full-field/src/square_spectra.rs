@@ -16,9 +16,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::compression::{Compressor, MapShape, Maps, SpectrumCompressor, SpectrumConfig};
-use anyhow::Result;
+use compression::{Compressor, MapShape, Maps, SpectrumCompressor, SpectrumConfig};
 use lognormal_sim::{Cosmology, Fourier, Simulator};
+
+use crate::error::Result;
 
 /// Spectra of maps and of their filtered squares.
 pub struct SquareSpectra {
@@ -165,7 +166,7 @@ impl Compressor for SquareSpectra {
         self.spectra.summary_len()
     }
 
-    fn compress(&self, maps: Maps<'_>) -> ::compression::Result<Vec<f64>> {
+    fn compress(&self, maps: Maps<'_>) -> compression::Result<Vec<f64>> {
         let fields = 2 * self.shape.bins;
         let mut statistics = Vec::new();
         for map in maps.require(self.shape)?.chunks_exact(self.shape.numbers()) {

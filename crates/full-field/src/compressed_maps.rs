@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::compression::{Compressor, Maps};
+use compression::{Compressor, Maps};
 use lognormal_sim::{Cosmology, ScoreKind, Simulator as MapSimulator};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use sbi::simulations::{OnFault, Policy};
 use sbi::simulator::{Simulation, Simulator};
 
-use super::counts::Count;
-use full_field::DIM;
+use crate::counts::Count;
+use crate::prior::DIM;
 
 /// Cosmologies of the prior that have no map have a summary that is not finite: such simulations are
 /// left out and counted. A failure of any other kind ends the study.
@@ -24,7 +24,7 @@ pub enum SimulationError {
     Map(#[from] lognormal_sim::Error),
     /// The map cannot be compressed.
     #[error(transparent)]
-    Compression(#[from] ::compression::Error),
+    Compression(#[from] compression::Error),
 }
 
 /// Maps of a survey, compressed; every call is counted.

@@ -1,11 +1,11 @@
 //! Lognormal maps of cosmologies from the prior, for networks to learn from.
 
-use ::compression::{FisherSource, MapShape, MapSource};
+use compression::{FisherSource, MapShape, MapSource};
 use lognormal_sim::{Cosmology, Randomness, Simulator};
 use sbi::Coordinates;
+use taskgraph::derive_seed;
 
-use crate::study::derive_seed;
-use full_field::{DIM, Prior};
+use crate::prior::{DIM, Prior};
 
 /// What a source reports.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
@@ -141,7 +141,7 @@ impl FisherSource for LensingMaps<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::Result;
+    use crate::error::Result;
     use lognormal_sim::Survey;
 
     #[test]
