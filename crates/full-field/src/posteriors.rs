@@ -194,6 +194,7 @@ impl Start {
 }
 
 /// Inverse of minus the Hessian, by differences of the gradient.
+#[expect(clippy::needless_range_loop, reason = "matrix algebra reads best with indices")]
 fn laplace_covariance(
     posterior: &mut PowerSpectrumPosterior<'_>,
     mode: &[f64; DIM],

@@ -107,7 +107,7 @@ fn every_layout_that_numpy_and_text_have_is_the_same_table() {
 #[test]
 fn integers_and_small_floats_are_numbers_too() {
     let folder = folder("numbers");
-    let rows = vec![vec![0.0, 1.0, 2.0, 3.0, 4.0], vec![0.0, 7.0, 90.0, 3.0, 1.0]];
+    let rows = [vec![0.0, 1.0, 2.0, 3.0, 4.0], vec![0.0, 7.0, 90.0, 3.0, 1.0]];
     let flat = rows.concat();
     let all: [(&str, Vec<u8>); 9] = [
         ("<i8", flat.iter().flat_map(|&x| (x as i64).to_le_bytes()).collect()),

@@ -30,7 +30,7 @@ pub fn number(count: usize) -> String {
 pub fn signed(value: f64, decimals: usize) -> String {
     let text = fixed(value, decimals);
     let zero = text.bytes().all(|byte| byte == b'0' || byte == b'.');
-    if zero || !(value > 0.0) { text } else { format!("+{text}") }
+    if zero || value.is_nan() || value < 0.0 { text } else { format!("+{text}") }
 }
 
 /// A value with its error, if there is one, to so many decimals; an error that would be written as

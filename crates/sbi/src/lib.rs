@@ -1,8 +1,4 @@
-#![cfg_attr(feature = "networks", doc = include_str!("../README.md"))]
-#![cfg_attr(
-    not(feature = "networks"),
-    doc = "Priors, simulators, sets of simulations and benchmark tasks."
-)]
+#![doc = include_str!("../README.md")]
 
 mod coordinates;
 mod draws;

@@ -184,11 +184,16 @@ fn ratios_are_worst(curves: &[Curve]) -> Option<Claim> {
     })
 }
 
+/// Points with and without scores, with as many simulations.
+type Pair<'a> = (&'a Point, &'a Point);
+/// Picks one of several pairs.
+type Place = for<'a> fn(&'a [Pair<'a>]) -> Option<&'a Pair<'a>>;
+
 /// What the scores do to C2ST at one of the numbers of simulations that were measured with and
 /// without them.
 fn scores(
     curves: &[Curve],
-    place: for<'a> fn(&'a [(&'a Point, &'a Point)]) -> Option<&'a (&'a Point, &'a Point)>,
+    place: Place,
     evidence: fn(Vec<Difference>) -> Evidence,
     words: Words,
 ) -> Option<Claim> {

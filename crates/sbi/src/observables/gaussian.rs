@@ -106,7 +106,7 @@ impl Gaussian {
         let (mut t, mut y) = (Vec::<f64>::new(), Vec::<f64>::new());
         let mut shared = 0.0;
         for (z, level) in levels {
-            let own = z.asinh();
+            let own = asinh(z);
             match (t.last(), y.last_mut()) {
                 (Some(before), Some(y)) if own <= *before => {
                     shared += 1.0;
@@ -152,14 +152,19 @@ impl Gaussian {
 
     /// `y` at `z`.
     pub fn forward(&self, z: f64) -> f64 {
-        self.at(z.asinh()).0
+        self.at(asinh(z)).0
     }
 
     /// `ln dy/dz` at `z`.
     pub fn log_derivative(&self, z: f64) -> f64 {
         // dt/dz = 1 / sqrt(1 + z²)
-        self.at(z.asinh()).1.ln() - 1.0f64.hypot(z).ln()
+        self.at(asinh(z)).1.ln() - 1.0f64.hypot(z).ln()
     }
+}
+
+/// `asinh z`, finite for every finite `z`: that of the standard library overflows beyond 9e307.
+fn asinh(z: f64) -> f64 {
+    if z.abs() < 1e150 { z.asinh() } else { (z.abs().ln() + std::f64::consts::LN_2).copysign(z) }
 }
 
 /// `dy/dt` at knots: weighted harmonic means of the slopes on both sides, and the slopes themselves
