@@ -107,7 +107,7 @@ const ALL_COUNTED: Words = Words {
 
 const REFERENCE: Words = Words {
     holds: "The reference has converged",
-    open: "The reference has converged well enough to be used with care",
+    open: "The reference is usable with care",
     fails: "The reference has not converged",
 };
 

@@ -305,7 +305,9 @@ mod tests {
                 Grade::Bad => &["is far from"],
             };
             assert!(words.iter().any(|words| verdict.text.contains(words)), "{}", verdict.text);
-            assert_eq!(verdict.grade == Grade::Bad, accuracy > 0.73, "{accuracy}");
+            // The error is that of the accuracy with that of the mean of two null accuracies.
+            let limit = 0.5 + EXCESS.1 + CLEAR * 0.01f64.hypot(0.01 / 2f64.sqrt());
+            assert_eq!(verdict.grade == Grade::Bad, accuracy > limit, "{accuracy}");
         }
     }
 

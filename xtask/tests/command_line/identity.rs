@@ -87,7 +87,7 @@ fn an_input_that_changed_is_never_answered_with_an_earlier_result() {
     };
     let files = ["nz.npy", "survey.toml", "table.npy", "prior.toml", "map.npy"];
     files.iter().for_each(|name| brought(name));
-    let posterior = "posterior --map map.npy --survey survey.toml --shift-table table.npy \
+    let posterior = "posterior --map map.npy --force --survey survey.toml --shift-table table.npy \
                      --prior prior.toml --chains 2 --warmup 10 --draws 15 --max-depth 2 --out p";
     let scores = "scores --survey survey.toml --shift-table table.npy --npix 8 --maps 16 --out s";
     let samples = || fs::read(folder.path("p/samples.npz")).expect("it was written");
@@ -144,7 +144,7 @@ fn a_study_reads_again_what_its_profile_names() {
     write(&folder, "prior.toml", &prior(0.83));
     write(&folder, "profile.toml", &profile(16));
     run();
-    assert!(run().contains("5 of 5 tasks found done"));
+    assert!(run().contains("7 of 7 tasks found done"));
     let found = |change: &str, expected: &str| {
         let message = run();
         assert!(message.contains(expected), "{change}: {message}");
@@ -200,7 +200,7 @@ fn a_folder_never_holds_files_of_two_commands() {
     folder.succeeds("scores --npix 8 --maps 16 --out r");
     assert_eq!(products(&folder.path("r")), ["report.html", "score_noise.json"]);
     let sizes = "--chains 2 --warmup 15 --draws 20 --max-depth 3 --out r";
-    folder.succeeds(&format!("posterior --map map.npy --method power-spectrum {sizes}"));
+    folder.succeeds(&format!("posterior --map map.npy --force --method power-spectrum {sizes}"));
     let mut expected = always.to_vec();
     expected.push("study.json");
     assert_eq!(products(&folder.path("r")), expected);
@@ -216,7 +216,7 @@ fn a_run_that_fails_leaves_nothing_of_the_run_before_it() {
     folder.save("b.npy", &[5, 16, 16], &other);
     let words = |map: &str| {
         format!(
-            "posterior --map {map}.npy --method power-spectrum --chains 2 --warmup 15 --draws 20 \
+            "posterior --map {map}.npy --force --method power-spectrum --chains 2 --warmup 15 --draws 20 \
              --max-depth 3 --out r"
         )
     };
@@ -244,7 +244,7 @@ fn every_study_names_itself_and_its_page_is_drawn_again() {
     let folder = Folder::new();
     folder.save("map.npy", &[5, 16, 16], &noise_map());
     folder.succeeds(
-        "posterior --map map.npy --method power-spectrum --chains 2 --warmup 15 --draws 20 \
+        "posterior --map map.npy --force --method power-spectrum --chains 2 --warmup 15 --draws 20 \
          --max-depth 3 --out r",
     );
     let page = || fs::read(folder.path("r/report.html")).expect("it was written");

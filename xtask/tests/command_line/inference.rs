@@ -50,7 +50,7 @@ fn tiny_inference() -> String {
          network = {{ hidden = [8], fit = {{ training = {{ max_steps = 10, batch = 20 }} }} }}\n\
          [sampling]\n{sampling}[proposals]\n{sampling}\
          [c2st]\ndraws = 40\n\
-         [c2st.classifier]\nrepetitions = 1\nnull_repetitions = 0\nmax_epochs = 10\n{}",
+         [c2st.classifier]\nrepetitions = 1\nmax_epochs = 10\n{}",
         chains("reference", 40),
         chains("ours", 20),
         chains("published", 10),

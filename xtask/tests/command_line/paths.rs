@@ -175,7 +175,7 @@ fn few_or_equal_draws_cost_no_report() {
     let folder = Folder::new();
     folder.save("map.npy", &[5, 16, 16], &noise_map());
     folder.succeeds(
-        "posterior --map map.npy --method power-spectrum --chains 2 --warmup 30 --draws 8 \
+        "posterior --map map.npy --force --method power-spectrum --chains 2 --warmup 30 --draws 8 \
          --max-depth 3 --out r",
     );
     let page = fs::read_to_string(folder.path("r/report.html")).expect("it was written");
