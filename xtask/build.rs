@@ -1,11 +1,8 @@
-//! Tells the program which sources it is made from: their revision, for people, and their hash.
-//!
-//! The hash is of the contents of the sources alone, so that it knows uncommitted changes and does
-//! not depend on whether there is a repository.
+//! Tells the program which sources it is made from, by a hash of their contents, which knows
+//! uncommitted changes and does not depend on whether there is a repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -15,7 +12,6 @@ fn main() {
         collect(&root.join(folder), &mut files);
     }
     println!("cargo::rerun-if-changed=../Cargo.lock");
-    println!("cargo::rerun-if-changed=../.git/logs/HEAD");
     files.sort();
     let mut hasher = blake3::Hasher::new();
     for file in &files {
@@ -26,7 +22,6 @@ fn main() {
     }
     let code = hasher.finalize().to_hex();
     println!("cargo::rustc-env=FULLFIELD_CODE={}", &code[..16]);
-    println!("cargo::rustc-env=FULLFIELD_REVISION={}", revision(&root));
 }
 
 /// Adds the files below `folder` that results may depend on: code and data, not prose and tests.
@@ -43,15 +38,4 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
             files.push(path);
         }
     }
-}
-
-/// The revision of the repository, marked where files differ from it; empty without one.
-fn revision(root: &Path) -> String {
-    let git = |words: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(root).args(words).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(revision) = git(&["rev-parse", "--short=10", "HEAD"]) else { return String::new() };
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
-    if changed.is_none_or(|list| !list.is_empty()) { revision + " with changes" } else { revision }
 }

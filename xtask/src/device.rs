@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use flows::{DeviceChoice, open_device};
 
-use crate::commands::test::source_tree;
+use crate::machine::source_tree;
 use crate::study::Crew;
 
 /// Where a study trains its networks.

@@ -1,5 +1,7 @@
 //! The machine that results were made on.
 
+use std::path::Path;
+
 /// Processor and number of threads, for the record.
 pub fn machine() -> String {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -11,4 +13,10 @@ pub fn machine() -> String {
         })
         .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     format!("{processor}, {threads} threads")
+}
+
+/// The root of the source tree.
+#[must_use]
+pub fn source_tree() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::commands::report::STUDY;
-use crate::commands::scores::NOISE;
 use crate::files::require_no_input;
 use crate::inference::RESULTS;
 use crate::sampling::{DIAGNOSTICS, SAMPLES};
+use crate::score_noise::NOISE;
+use crate::study::STUDY;
 use crate::trial::ESTIMATOR;
 
 /// The page.

@@ -31,6 +31,9 @@ use crate::study::derive_seed;
 use full_field::DIM;
 pub use full_field::Matrix;
 
+/// File of the measured noise.
+pub const NOISE: &str = "score_noise.json";
+
 /// Size of a measurement.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

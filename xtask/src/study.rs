@@ -1,6 +1,7 @@
 //! The studies' task graph: that of `taskgraph`, told who this program is and shown on the terminal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -9,17 +10,42 @@ pub use taskgraph::{
 };
 use taskgraph::{Program, Runner};
 
+use crate::machine::source_tree;
 use crate::progress::Terminal;
+
+/// Name of the file that says where the results of a study lie.
+pub const STUDY: &str = "study.json";
+
+/// What a study that ran to the end leaves.
+pub struct Finished {
+    /// The report.
+    pub report: PathBuf,
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Those of them that were found done.
+    pub reused: usize,
+}
 
 /// A folder of task results.
 pub struct Study(taskgraph::Study);
+
+/// The revision of the source tree, marked where files differ from it; none without a repository.
+fn revision() -> Option<String> {
+    let git = |words: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(source_tree()).args(words).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let revision = git(&["rev-parse", "--short=10", "HEAD"])?;
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    Some(if changed.is_empty() { revision } else { revision + " with changes" })
+}
 
 /// This program, as manifests name it.
 #[must_use]
 pub fn program() -> Program {
     Program {
         version: env!("CARGO_PKG_VERSION").into(),
-        revision: env!("FULLFIELD_REVISION").into(),
+        revision: revision().unwrap_or_default(),
         code: env!("FULLFIELD_CODE").into(),
     }
 }

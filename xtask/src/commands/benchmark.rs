@@ -12,7 +12,7 @@ use flows::DeviceChoice;
 
 use crate::cli::ResumeArguments;
 use crate::device;
-use crate::study::{Error, Seen, Shard, State, Study};
+use crate::study::{Error, Finished, Seen, Shard, State, Study};
 use studies::{Loaded, StudyName};
 
 /// Arguments of `benchmark`.
@@ -57,16 +57,6 @@ pub struct Arguments {
     status: bool,
     #[command(flatten)]
     resume: ResumeArguments,
-}
-
-/// What a study that ran to the end leaves.
-pub struct Finished {
-    /// The report.
-    pub report: PathBuf,
-    /// Number of tasks.
-    pub tasks: usize,
-    /// Those of them that were found done.
-    pub reused: usize,
 }
 
 /// Runs the command.

@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use lognormal_sim::Cosmology;
 
-use super::report::STUDY;
 use crate::arrays::{Chosen, MAPS, Named, read_map, write_npz};
 use crate::cli::{ResumeArguments, SamplerArguments, SurveyArguments};
 use crate::files::{copy, write_json};
@@ -15,6 +14,7 @@ use crate::machine::machine;
 use crate::map_fit::{self, FINDINGS, FitInputs, PREDICTIVE};
 use crate::products::{PRODUCTS, spare_inputs};
 use crate::sampling::{DIAGNOSTICS, SAMPLES, SamplerConfig};
+use crate::study::STUDY;
 use crate::study::Study;
 use full_field::Prior;
 use full_field::{Problem, measure};

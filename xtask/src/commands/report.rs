@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{benchmark::all, posterior};
 use crate::files::{read_json, require_writable_folder};
+use crate::study::STUDY;
 use crate::{compression, gradients, inference, lensing};
 
 /// Arguments of `report`.
@@ -17,9 +18,6 @@ pub struct Arguments {
     /// Folder of the study, or of the page on all studies
     folder: PathBuf,
 }
-
-/// Name of the file that says where the results of a study lie.
-pub const STUDY: &str = "study.json";
 
 /// Runs the command.
 ///

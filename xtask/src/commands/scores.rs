@@ -12,11 +12,8 @@ use crate::products::{PRODUCTS, REPORT, spare_inputs};
 use crate::progress::Progress;
 use crate::report::references::select;
 use crate::report::{Report, Table};
-use crate::score_noise::{ScoreNoise, Settings, measure, section};
+use crate::score_noise::{NOISE, ScoreNoise, Settings, measure, section};
 use crate::study::Study;
-
-/// File of the measured noise.
-pub const NOISE: &str = "score_noise.json";
 
 /// Arguments of `scores`.
 #[derive(Args)]

@@ -1,10 +1,11 @@
 //! `test`: the tests of the workspace.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+
+use crate::machine::source_tree;
 
 /// Arguments of `test`.
 #[derive(Args)]
@@ -42,12 +43,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         words.extend(arguments.rest.iter().map(String::as_str));
     }
     cargo(&words, &[])
-}
-
-/// The root of the source tree.
-#[must_use]
-pub fn source_tree() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }
 
 /// Runs cargo in the root of the source tree, showing the command.

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::test::source_tree;
+use crate::machine::source_tree;
 use crate::tidy::check;
 
 /// Checks the tree and lists what is wrong.

@@ -16,7 +16,6 @@ use super::run::BASELINES;
 use super::several::Several;
 use super::{story, tables};
 use crate::arrays::read_npz;
-use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
 use crate::lensing::Method;
 use crate::literature::Cited;
@@ -28,6 +27,7 @@ use crate::report::summary::posterior_table;
 use crate::report::{Report, Section};
 use crate::sampling::section::Sampled;
 use crate::sampling::{DIAGNOSTICS, Diagnostics, SAMPLES};
+use crate::study::STUDY;
 use crate::trial;
 use full_field::{DIM, Prior};
 

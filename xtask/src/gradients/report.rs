@@ -16,7 +16,6 @@ use super::profile::{Grid, Input, LotkaVolterraProfile, Populations, Profile};
 use super::run::NULL;
 use super::story;
 use crate::arrays::{Array, read_npz};
-use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
 use crate::literature::Cited;
 use crate::plot::corner::{Parameter, Posterior, corner};
@@ -26,6 +25,7 @@ use crate::report::references::{bibliography, select};
 use crate::report::summary::{corner_caption, posterior_table};
 use crate::report::words::counted;
 use crate::report::{Figure, Report, Section, Table};
+use crate::study::STUDY;
 use crate::trial;
 
 /// Name of the study in its files.

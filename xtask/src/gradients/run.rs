@@ -13,11 +13,11 @@ use super::observation::{Reference, make_reference, published_observations};
 use super::profile::{Grid, LotkaVolterraProfile, Profile};
 use super::report::{NAME, ProblemInputs, ReportInputs, write_report};
 use super::rounds::learn_in_rounds;
-use crate::commands::benchmark::Finished;
-use crate::commands::report::STUDY;
 use crate::files::{write_json, write_text};
 use crate::machine::machine;
 use crate::products::{self, PRODUCTS};
+use crate::study::Finished;
+use crate::study::STUDY;
 use crate::study::{Crew, Output, Study};
 
 const READ_ME: &str = "report.html  the study in one page\n\

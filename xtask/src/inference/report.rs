@@ -12,7 +12,6 @@ use super::results::{RESULTS, Results};
 use super::{figures, story, tables};
 use crate::arrays::read_npz;
 use crate::claim::Claim;
-use crate::commands::report::STUDY;
 use crate::files::{read_json, write_json, write_text};
 use crate::lensing::Method;
 use crate::literature::Cited;
@@ -24,6 +23,7 @@ use crate::report::summary::{corner_caption, posterior_table};
 use crate::report::{Figure, Report, Section};
 use crate::sampling::SAMPLES;
 use crate::sampling::section::Sampled;
+use crate::study::STUDY;
 use full_field::{DIM, Prior};
 
 /// Name of the study in its files.

@@ -10,7 +10,6 @@ use full_field::Measurement;
 
 use super::{Comparison, Method};
 use crate::arrays::{Array, read_npz};
-use crate::commands::report::STUDY;
 use crate::files::{read_json, write_text};
 use crate::literature::Cited;
 use crate::map_fit::{Fit, FitInputs};
@@ -24,6 +23,7 @@ use crate::report::{Figure, Report, Section, Table};
 use crate::runs::{CLEAR, Sign, excess, null_text};
 use crate::sampling::Sampler;
 use crate::sampling::section::{Sampled, posterior_section};
+use crate::study::STUDY;
 use full_field::{DIM, Prior};
 
 /// Name of the study in its file.

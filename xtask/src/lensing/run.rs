@@ -10,13 +10,13 @@ use super::{
     write_report,
 };
 use crate::arrays::read_npz;
-use crate::commands::benchmark::Finished;
-use crate::commands::report::STUDY;
 use crate::files::{write_json, write_text};
 use crate::machine::machine;
 use crate::map_fit::{FitInputs, PREDICTIVE, check_posterior};
 use crate::products;
 use crate::sampling::SAMPLES;
+use crate::study::Finished;
+use crate::study::STUDY;
 use crate::study::{Crew, Study};
 use full_field::{Problem, measure};
 

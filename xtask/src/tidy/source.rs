@@ -46,6 +46,15 @@ pub fn check(file: &SourceFile, problems: &mut Vec<String>) {
     if file.is_library_source() {
         library(file, problems);
     }
+    let command = ["xtask/src/commands", "xtask/src/cli.rs", "xtask/src/main.rs"];
+    if path.starts_with("xtask/src/") && !command.iter().any(|start| path.starts_with(start)) {
+        for (number, line) in
+            file.code().filter(|(_, line)| line.contains(concat!("crate::", "commands")))
+        {
+            let line = line.trim();
+            problems.push(format!("{path}:{number}: {line}: studies know no command"));
+        }
+    }
 }
 
 fn library(file: &SourceFile, problems: &mut Vec<String>) {

@@ -41,6 +41,7 @@ fn every_rule_can_fail() -> Result<()> {
         ("crates/hmc/src/a.rs", "//! A.\nfn f() { println!(); }\n", "prints nothing"),
         ("crates/hmc/src/a.rs", "//! A.\nuse std::env;\n", "no environment"),
         ("crates/hmc/src/a.rs", "//! A.\nfn f(omega_c: f64) {}\n", "no cosmology"),
+        ("xtask/src/a.rs", concat!("//! A.\nuse crate::", "commands::b;\n"), "know no command"),
         ("crates/hmc/src/utils.rs", "//! A.\n", "name the file"),
         ("crates/hmc/Cargo.toml", &imports, "must not import autodiff"),
         ("crates/hmc/Cargo.toml", &MANIFEST.replace("license", "licence"), "no license"),

@@ -471,7 +471,7 @@ fn shards_make_the_study_that_one_run_makes() {
 
 /// A profile of the study of gradients, of a few seconds.
 const TINY_GRADIENTS: &str = "name = 'tiny'\n\
-    [classifier]\nrepetitions = 1\nmax_epochs = 5\n\
+    [classifier]\nmax_epochs = 5\n\
     [two_moons]\ndraws = 40\n\
     [[two_moons.method]]\n\
     flow = { family = 'affine', layers = 2, hidden = [8] }\n\

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::studies::{Loaded, StudyName};
 use super::{Arguments, conclude};
-use crate::commands::report::STUDY;
 use crate::files::{require_writable_folder, write_json, write_text};
 use crate::machine::machine;
 use crate::products::{PRODUCTS, REPORT};
 use crate::report::{Report, Section};
+use crate::study::STUDY;
 use crate::study::{FileLock, begin_run};
 
 /// Name of the page in its file.

@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use flows::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
-use super::Finished;
 use crate::report::Section;
+use crate::study::Finished;
 use crate::study::Study;
 use crate::{compression, gradients, inference, lensing};
 
